@@ -1,0 +1,169 @@
+"""The commands and their options; what they do lives in `peira.study` and is imported when one runs."""
+
+import os
+import sys
+from enum import Enum
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="peira",
+    help="Learn from data: which method learns best, how well, how sure, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="csv, tsv, parquet, jsonl or npz (plain or .gz), '-' for stdin, or example:NAME (iris, diabetes, wine, "
+        "breast_cancer, digits, linnerud)",
+        show_default=False,
+    ),
+]
+Target = Annotated[Optional[str], typer.Option("-y", "--target", help="The column to predict.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+class Task(str, Enum):
+    """Tasks that the command line accepts."""
+
+    auto = "auto"
+    regression = "regression"
+    classification = "classification"
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    if version:
+        import peira
+
+        print(f"peira {peira.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def learn(
+    source: Annotated[Optional[str], Source.__metadata__[0]] = None,
+    target: Target = None,
+    task: Annotated[Task, typer.Option(help="What is asked; auto reads it off the target.")] = Task.auto,
+    measure: Annotated[Optional[str], typer.Option("-M", "--measure", help="What counts, such as rmse, mae, r2, nll, crps.")] = None,
+    methods: Annotated[str, typer.Option(help="'all', or names separated by commas (see: peira methods).")] = "all",
+    budget: Annotated[Optional[str], typer.Option(help="Time for the search, such as 90s, 5m or 1h.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="The most settings that each method may try.")] = 8,
+    cv: Annotated[str, typer.Option(help="Folds: a number, 'time:COLUMN' (later rows are tested) or 'group:COLUMN' (groups stay whole).")] = "5",
+    test: Annotated[Optional[str], typer.Option(help="A further table on which the winner is measured once.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same leaderboard.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes; -1 is one for each core where the work is worth it.")] = -1,
+    output: Annotated[Optional[str], typer.Option("-o", "--output", help="Folder of the run (default: runs/NAME).")] = None,
+    resume: Annotated[Optional[str], typer.Option(help="Go on with a run that was cut short.")] = None,
+    require: Annotated[Optional[list[str]], typer.Option(help="Exit with 4 unless the score meets this, such as 'rmse<=60'.")] = None,
+    kind: Annotated[Optional[list[str]], typer.Option(help="Override a column's kind, such as 'zip=categorical'.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Compare every suitable method on a table, and report."""
+    from . import commands
+
+    commands.learn(
+        source=source, target=target, task=task.value, measure=measure, methods=methods, budget=budget, trials=trials, cv=cv,
+        test=test, seed=seed, jobs=jobs, output=output, resume=resume, require=require or [], kinds=kind or [],
+        dry_run=dry_run, as_json=json,
+    )  # fmt: skip
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run or a stored model.", show_default=False)],
+    source: Source,
+    output: Annotated[Optional[str], typer.Option("-o", "--output", help="A csv file to write (default: stdout).")] = None,
+    interval: Annotated[Optional[float], typer.Option(help="Also give the interval that holds this share of new targets.")] = None,
+    proba: Annotated[bool, typer.Option("--proba", help="Probabilities of each label (classification).")] = False,
+) -> None:
+    """Predict the target for each row of a table."""
+    from . import commands
+
+    commands.predict(model, source, output=output, interval=interval, proba=proba)
+
+
+@app.command()
+def compare(
+    models: Annotated[list[str], typer.Argument(metavar="RUN|MODEL...", help="Runs or stored models.", show_default=False)],
+    on: Annotated[Optional[str], typer.Option(help="A table with the target, on which all are measured.")] = None,
+    target: Target = None,
+    measure: Annotated[Optional[str], typer.Option("-M", "--measure")] = None,
+    json: AsJson = False,
+) -> None:
+    """Compare models on the same rows, with intervals on the differences."""
+    from . import commands
+
+    commands.compare(models, on=on, target=target, measure=measure, as_json=json)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
+    open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+) -> None:
+    """Write a run's report anew from what the run holds, and print its path."""
+    from . import commands
+
+    commands.report(run, show=open_)
+
+
+@app.command()
+def diagnose(run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)], json: AsJson = False) -> None:
+    """Show what was found wrong with a run, with evidence and remedies."""
+    from . import commands
+
+    commands.diagnose(run, as_json=json)
+
+
+@app.command()
+def methods(
+    name: Annotated[Optional[str], typer.Argument(metavar="NAME", show_default=False)] = None,
+    task: Annotated[Optional[str], typer.Option(help="Only methods for this task.")] = None,
+    json: AsJson = False,
+) -> None:
+    """List the methods, or show the page of one."""
+    from . import commands
+
+    commands.methods(name, task=task, as_json=json)
+
+
+@app.command()
+def data(source: Source, target: Target = None, json: AsJson = False) -> None:
+    """Say what is in a table: kinds, missing values, and what was decided in reading it."""
+    from . import commands
+
+    commands.data(source, target=target, as_json=json)
+
+
+@app.command()
+def doctor(json: AsJson = False) -> None:
+    """Check that Peira works on this machine, and say what it runs on."""
+    from . import commands
+
+    commands.doctor(as_json=json)
+
+
+def main() -> None:
+    """Run a command; every error becomes a sentence and an exit code."""
+    try:
+        app(standalone_mode=False)
+        code = 0
+    except typer.Exit as ended:
+        code = ended.exit_code
+    except BaseException as error:
+        from .ending import exit_code
+
+        code = exit_code(error)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # `peira methods | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -1,0 +1,29 @@
+"""The contract: what a method is, what goes in and what comes out."""
+
+from .card import Card
+from .errors import DataError, ParameterError, RankWarning, UnreadableError, closest
+from .iteration import Event, iterate, limiting, observing
+from .kinds import Regressor, Transformer
+from .method import Method
+from .params import choice, integer, linear, log, param
+
+__all__ = [
+    "Card",
+    "DataError",
+    "Event",
+    "Method",
+    "ParameterError",
+    "RankWarning",
+    "Regressor",
+    "Transformer",
+    "UnreadableError",
+    "choice",
+    "closest",
+    "integer",
+    "iterate",
+    "limiting",
+    "linear",
+    "log",
+    "observing",
+    "param",
+]

@@ -1,0 +1,6 @@
+"""Kinds of methods: thin bases that answer the ecosystem's names. One file each."""
+
+from .regressor import Regressor
+from .transformer import Transformer
+
+__all__ = ["Regressor", "Transformer"]

@@ -1,0 +1,89 @@
+"""The table of tasks: what each task of the field implies, in one place.
+
+Kinds, splitting, measuring, the main job, the contract tests and the report read from here;
+none of them holds a list of tasks of its own.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import DataError, closest
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a task implies.
+
+    Parameters
+    ----------
+    name : str
+    question : str
+        What is asked, in words.
+    verbs : tuple of str
+        The verbs that answer it; the first is the one that is measured.
+    target : str
+        "number", "label" or "none": what stands beside each item of the experience.
+    measure : str
+        Name of the default measure.
+    resampling : str
+        How experience is split when nothing else is said.
+    baseline : str
+        Name of the method that learns nothing from the inputs.
+    example : str
+        Bundled data on which the contract tests run.
+    """
+
+    name: str
+    question: str
+    verbs: tuple[str, ...]
+    target: Literal["number", "label", "none"]
+    measure: str
+    resampling: str
+    baseline: str
+    example: str
+
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task(
+            "regression",
+            "which number belongs to these inputs?",
+            ("predict", "predict_dist"),
+            "number",
+            "rmse",
+            "k-fold",
+            "MeanRegressor",
+            "diabetes",
+        ),
+        Task(
+            "classification",
+            "which label belongs to these inputs?",
+            ("predict", "predict_dist"),
+            "label",
+            "log_loss",
+            "stratified k-fold",
+            "",
+            "iris",
+        ),
+        Task("clustering", "which items belong together?", ("predict",), "none", "silhouette", "bootstrap", "", "iris"),
+        Task("density", "how likely is an item?", ("log_prob", "sample"), "none", "nll", "k-fold", "", "iris"),
+        Task(
+            "representation",
+            "which few numbers describe an item?",
+            ("transform", "inverse_transform"),
+            "none",
+            "reconstruction",
+            "k-fold",
+            "",
+            "digits",
+        ),
+    )
+}
+
+
+def get_task(name: str) -> Task:
+    """The task of that name; raises `DataError` with the nearest one and the choices."""
+    if name not in TASKS:
+        raise DataError(f"unknown task {name!r}; {closest(name, TASKS)}")
+    return TASKS[name]

@@ -1,0 +1,14 @@
+"""Text from data on its way to a person."""
+
+
+def printable(text: str, width: int | None = None) -> str:
+    r"""The text with control characters shown rather than obeyed, cut to a width.
+
+    A name from the data must not be able to clear the terminal, move its cursor or change the
+    order of what is read.
+
+    >>> printable("\x1b[2Jname")
+    '\\x1b[2Jname'
+    """
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if width is None or len(shown) <= width else shown[: width - 1] + "…"

@@ -1,0 +1,205 @@
+"""Checks of a regression: each a question, asked of the predictions for rows that the fit had not seen.
+
+The thresholds are conventions, chosen so that chance alone rarely crosses them; each docstring
+says how rarely, or what the number stands for.
+"""
+
+import numpy as np
+from scipy import stats
+
+from .finding import Check, Evidence, Finding
+
+
+def no_better_than_baseline(e: Evidence) -> Finding | None:
+    """The mean gain over the baseline is not positive on the folds."""
+    gain = _gain(e.scores, e.baseline_scores, e)
+    if np.mean(gain) > 0:
+        return None
+    return Finding(
+        "P101",
+        "No better than the baseline",
+        "problem",
+        f"{e.measure} {np.mean(e.scores):.4g} against {np.mean(e.baseline_scores):.4g} of the baseline, which ignores the inputs.",
+        "The inputs hold nothing that these methods can use: check that rows and targets belong together, add inputs, or do "
+        "without machine learning here.",
+    )
+
+
+def learns_by_heart(e: Evidence) -> Finding | None:
+    """The gap between training and test is more than a quarter of the gain over the baseline."""
+    gap = np.mean(_gain(e.train_scores, e.scores, e))
+    gain = np.mean(_gain(e.scores, e.baseline_scores, e))
+    if gain <= 0 or gap <= 0.25 * gain:
+        return None
+    return Finding(
+        "P102",
+        "Overfits",
+        "warning",
+        f"{e.measure} is {np.mean(e.train_scores):.4g} on training rows and {np.mean(e.scores):.4g} on new ones: the gap is "
+        f"{gap / gain:.0%} of what was gained over the baseline.",
+        "More rows help most; otherwise a stronger penalty, fewer columns, or fewer basis functions.",
+    )
+
+
+def too_good(e: Evidence) -> Finding | None:
+    """R2 above 0.999 on new rows: in real data, usually a column that knows the target."""
+    total = np.sum((e.observed - e.observed.mean()) ** 2)
+    r2 = 1 - np.sum((e.observed - e.predicted) ** 2) / total if total > 0 else 0.0
+    if r2 < 0.999:
+        return None
+    first = f" Shuffling {e.importance[0]['name']!r} costs most." if e.importance else ""
+    return Finding(
+        "P103",
+        "Too good to be true?",
+        "warning",
+        f"R2 on new rows is {r2:.6f}.{first}",
+        "Check whether a column was computed from the target or is known only after it; leave such columns out.",
+    )
+
+
+def noise_grows(e: Evidence) -> Finding | None:
+    """Size of the residual follows the size of the prediction (Spearman's rank correlation over 0.2, p < 0.001)."""
+    rank = stats.spearmanr(e.predicted, np.abs(e.observed - e.predicted)) if np.ptp(e.predicted) > 0 else None
+    if rank is None or len(e.observed) < 30 or rank.pvalue > 1e-3 or abs(rank.statistic) < 0.2:
+        return None
+    direction = "grow" if rank.statistic > 0 else "shrink"
+    return Finding(
+        "P104",
+        "The noise is not the same everywhere",
+        "warning",
+        f"Errors {direction} with the prediction (rank correlation {rank.statistic:.2f}), so one interval width does not fit all rows.",
+        "Learn the logarithm of a positive target, weight the rows, or use a method that predicts its own spread.",
+    )
+
+
+def few_rows_rule(e: Evidence) -> Finding | None:
+    """One row in a hundred carries more than a third of the squared error."""
+    squared = np.sort((e.observed - e.predicted) ** 2)[::-1]
+    top = max(1, len(squared) // 100)
+    share = squared[:top].sum() / max(squared.sum(), np.finfo(float).tiny)
+    if len(squared) < 100 or share < 1 / 3:
+        return None
+    return Finding(
+        "P105",
+        "A few rows dominate the error",
+        "warning",
+        f"The worst 1 % of rows ({top}) carry {share:.0%} of the squared error.",
+        "Look at them under 'Errors worth a look': mistakes to mend, or a group of its own. A measure such as MAE minds them less.",
+    )
+
+
+def piled_up(e: Evidence) -> Finding | None:
+    """More than 1 % of the targets (and at least 5) share the largest or the smallest value."""
+    for name, edge in (("largest", e.observed.max()), ("smallest", e.observed.min())):
+        count = int(np.sum(e.observed == edge))
+        if count >= max(5, 0.01 * len(e.observed)) and len(np.unique(e.observed)) > 20:
+            return Finding(
+                "P106",
+                "The target seems to be cut off",
+                "warning",
+                f"{count} of {len(e.observed)} rows share the {name} value of {e.target!r}, {edge:.6g}.",
+                "If values beyond it were clipped, the errors there are not what they seem: leave these rows out, or model the cut.",
+            )
+    return None
+
+
+def dishonest_intervals(e: Evidence) -> Finding | None:
+    """The 90 % intervals miss the level by more than three points, and by more than three standard errors."""
+    if e.pit is None or len(e.pit) < 50:
+        return None
+    inside = float(np.mean((e.pit > 0.05) & (e.pit < 0.95)))
+    if abs(inside - 0.9) < max(0.03, 3 * np.sqrt(0.09 / len(e.pit))):
+        return None
+    return Finding(
+        "P107",
+        "The method's own intervals are too " + ("narrow" if inside < 0.9 else "wide"),
+        "warning",
+        f"Its 90 % intervals hold {inside:.1%} of new targets.",
+        "Use the calibrated intervals of 'peira predict --interval', which are set by errors on new rows.",
+    )
+
+
+def repeated(e: Evidence) -> Finding | None:
+    """At least one row in a hundred repeats another: the same row may be learned from and tested on."""
+    if e.repeated_rows < max(1, 0.01 * len(e.observed)):
+        return None
+    return Finding(
+        "P108",
+        "Rows repeat",
+        "warning",
+        f"{e.repeated_rows} rows repeat an earlier one, so a fold's test rows can stand among its training rows.",
+        "If they are copies, remove them; if they belong to one subject, split with --cv group:COLUMN.",
+    )
+
+
+def unsettled(e: Evidence) -> Finding | None:
+    """A fit of the winner warned."""
+    if not e.warnings:
+        return None
+    return Finding("P109", "The winner's fits warned", "warning", "; ".join(e.warnings[:3]), "Follow the warning's own advice.")
+
+
+def wants_more_data(e: Evidence) -> Finding | None:
+    """The last doubling of the rows still brought more than a twentieth of the gain over the baseline."""
+    if not e.curve or len(e.curve["sizes"]) < 3:
+        return None
+    sizes, scores = np.asarray(e.curve["sizes"], float), np.asarray(e.curve["validation"], float)
+    half = np.interp(np.log(sizes[-1] / 2), np.log(sizes), scores)
+    step = _gain(scores[-1], half, e)
+    gain = np.mean(_gain(e.scores, e.baseline_scores, e))
+    if gain <= 0 or step < 0.05 * gain:
+        return None
+    return Finding(
+        "P201",
+        "More data would help",
+        "info",
+        f"The last doubling of the rows moved {e.measure} from {half:.4g} to {scores[-1]:.4g}.",
+        "Collect more rows before a finer method.",
+    )
+
+
+def undecided(e: Evidence) -> Finding | None:
+    """Some candidate cannot be told from the winner."""
+    if not e.ties:
+        return None
+    names = ", ".join(e.ties[:5]) + (f" and {len(e.ties) - 5} more" if len(e.ties) > 5 else "")
+    return Finding(
+        "P202",
+        "No clear winner",
+        "info",
+        f"Over the folds, the winner cannot be told from: {names}.",
+        "Take the one that is simplest to explain or fastest.",
+    )
+
+
+def cut_short(e: Evidence) -> Finding | None:
+    """The search ended before every candidate had its turn."""
+    if not e.stopped:
+        return None
+    return Finding(
+        "P203",
+        "The search was cut short",
+        "warning",
+        f"It ended early ({e.stopped}); candidates that did not get their turn stand in the leaderboard as skipped.",
+        "Give it more time with --budget, or fewer methods with --methods.",
+    )
+
+
+def _gain(better: np.ndarray | float, worse: np.ndarray | float, e: Evidence) -> np.ndarray | float:
+    return better - worse if e.higher_is_better else worse - better
+
+
+CHECKS: tuple[Check, ...] = (
+    no_better_than_baseline,
+    learns_by_heart,
+    too_good,
+    noise_grows,
+    few_rows_rule,
+    piled_up,
+    dishonest_intervals,
+    repeated,
+    unsettled,
+    wants_more_data,
+    undecided,
+    cut_short,
+)

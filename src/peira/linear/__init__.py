@@ -1,0 +1,1 @@
+"""Linear models: regression and Bayesian inference on weighted sums of basis functions."""

@@ -1,0 +1,81 @@
+r"""What a Bayesian linear model keeps of its data: the smaller of two equivalent forms.
+
+The posterior of the weights depends on the data only through the moments of (X, Y). With N >= D rows these are the
+summary: a D x D matrix, whatever N. With N < D the centred, weighted rows themselves are smaller,
+
+.. math:: A = \sqrt{w} \, (X - \bar x), \quad B = \sqrt{w} \, (Y - \bar y), \quad S_{xx} = A^T A, \quad S_{xy} = A^T B
+
+and give access to the dual N x N form. Rows turn into moments when more data arrive; the way back does not exist.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from scipy import sparse
+
+from ..core.inputs import Data, Queries
+from ..numerics.moments import Moments, gram
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a wide table, centred and multiplied by the roots of their weights.
+
+    Attributes
+    ----------
+    n, weight : int, float
+        As in `Moments`.
+    x_mean, y_mean : tensor of shape (D,), (K,)
+    A, B : tensor of shape (N, D), (N, K)
+    centred : bool
+    """
+
+    n: int
+    weight: float
+    x_mean: torch.Tensor
+    y_mean: torch.Tensor
+    A: torch.Tensor
+    B: torch.Tensor
+    centred: bool = True
+
+    @classmethod
+    def of(cls, X: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None, *, centred: bool) -> "Rows":
+        """Rows of a dense X; costs one pass and a copy."""
+        N, D = X.shape
+        weight = float(N) if w is None else float(w.sum())
+        if centred:
+            x, y = (X.mean(0), Y.mean(0)) if w is None else (w @ X / weight, w @ Y / weight)
+        else:
+            x, y = X.new_zeros(D), X.new_zeros(Y.shape[1])
+        A, B = X - x, Y - y
+        if w is not None:
+            A.mul_(w.sqrt()[:, None])
+            B.mul_(w.sqrt()[:, None])
+        return cls(N, weight, x, y, A, B, centred)
+
+    def moments(self) -> Moments:
+        """The same data as moments."""
+        A, B = self.A, self.B
+        return Moments(self.n, self.weight, self.x_mean, self.y_mean, gram(A), A.T @ B, gram(B), self.centred)
+
+
+Summary = Moments | Rows
+
+
+def summarise(data: Data, *, centred: bool) -> Summary:
+    """Moments where there are at least as many rows as columns, else rows (made dense: N D numbers, fewer than D^2)."""
+    if data.X.shape[0] >= data.X.shape[1]:
+        return Moments.of(data.X, data.Y, data.w, centred=centred)
+    X = torch.from_numpy(data.X.toarray()) if sparse.issparse(data.X) else data.X
+    return Rows.of(X, data.Y, data.w, centred=centred)
+
+
+def stored(summary: Summary, data: Data) -> dict:
+    """A summary as a learned attribute: a dictionary of numbers and arrays in the form of the data."""
+    return {k: data.give(v) if isinstance(v, torch.Tensor) else v for k, v in vars(summary).items()}
+
+
+def restored(learned: dict, queries: Queries) -> Summary:
+    """The inverse of `stored`."""
+    parts = {k: v if isinstance(v, bool | int | float) else queries.tensor(v) for k, v in learned.items()}
+    return (Rows if "A" in parts else Moments)(**parts)

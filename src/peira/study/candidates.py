@@ -1,0 +1,125 @@
+"""Candidates: which methods suit a task and the data at hand, and what each may try."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.card import Card
+from ..core.errors import DataError, closest
+from ..core.method import Method
+from ..core.params import Parameter
+from ..core.registry import get_method, methods
+from ..core.tasks import TASKS
+
+_FEW_COLUMNS = 30  # up to here, all products of two columns are tried as well
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One row of the leaderboard to be.
+
+    Parameters
+    ----------
+    id : str
+        A name for files and commands, made from the method's.
+    method : str
+        The method's name.
+    expansions : tuple of str
+        Basis functions to try (`peira.study.model`).
+    trials : int
+        How many settings to try.
+    skip : str, optional
+        Why it is left out, in words; None to run it.
+    """
+
+    id: str
+    method: str
+    expansions: tuple[str, ...] = ("none",)
+    trials: int = 1
+    skip: str | None = None
+    baseline: bool = False
+    parameters: dict[str, Parameter] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def cls(self) -> type[Method]:
+        return get_method(self.method)
+
+    @property
+    def title(self) -> str:
+        """The first line of the method's docstring."""
+        return (self.cls.__doc__ or self.method).strip().splitlines()[0].rstrip(".")
+
+    def make(self, seed: int, **settings: Any) -> Method:
+        """The method with these settings, and the seed where it takes one."""
+        if "random_state" in self.cls.parameters():
+            settings = {"random_state": seed, **settings}
+        return self.cls(**settings)
+
+
+def candidates(
+    task: str, *, wanted: str | list[str] = "all", rows: int, columns: int, trials: int, verb: str = "predict"
+) -> list[Candidate]:
+    """The candidates for a task, baseline first, then in order of what a fit costs.
+
+    Parameters
+    ----------
+    task : str
+    wanted : "all" or list of str
+        Names of methods; the baseline runs in any case.
+    rows, columns : int
+        Size of the design without basis functions.
+    trials : int
+        The most settings for each.
+    verb : str
+        The verb that the measure needs; methods without it step aside.
+
+    Raises
+    ------
+    DataError
+        For a name that is not a method of this task, with the nearest one.
+    """
+    found = {name: cls for name, cls in methods(task).items() if cls.__module__.split(".")[1] != "study"}
+    if wanted != "all":
+        for name in wanted:
+            if name not in found:
+                raise DataError(f"no method {name!r} for {task}; {closest(name, found)}")
+    baseline = TASKS[task].baseline
+    done_by_another = {cls.card.chooses_for: name for name, cls in found.items() if cls.card.chooses_for}
+    chosen = []
+    for name, cls in found.items():
+        if name != baseline and wanted != "all" and name not in wanted:
+            continue
+        if wanted == "all" and name in done_by_another:
+            continue  # RidgeCV is Ridge with its penalty chosen: one row for both
+        chosen.append(_candidate(name, cls.card, name == baseline, rows, columns, trials, verb))
+    return sorted(chosen, key=lambda c: (not c.baseline, not c.cls.card.exact, c.id))
+
+
+def _candidate(name: str, card: Card, baseline: bool, rows: int, columns: int, trials: int, verb: str) -> Candidate:
+    cls = get_method(name)
+    parameters = cls.parameters()
+    sizes = {"N": rows, "D": columns}
+    skip = next(
+        (f"{letter} = {sizes[letter]} is beyond the {limit} that it is offered for" for letter, limit in card.largest.items() if sizes[letter] > limit),
+        None,
+    )
+    if not hasattr(cls, verb):
+        skip = f"the measure needs {verb}, which it does not have"
+    expansions = ("none",)
+    if card.linear_in_inputs:
+        expansions = ("none", "splines", "polynomial") if columns <= _FEW_COLUMNS else ("none", "splines")
+    tunable = any(p.tune for p in parameters.values())
+    return Candidate(
+        id=_identifier(name),
+        method=name,
+        expansions=expansions,
+        trials=trials if tunable else 1,
+        skip=skip,
+        baseline=baseline,
+        parameters=parameters,
+    )
+
+
+def _identifier(name: str) -> str:
+    """``BayesianRidge`` -> ``bayesian-ridge``: for files and commands."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()

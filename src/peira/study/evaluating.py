@@ -1,0 +1,169 @@
+"""The unit of work of a study: one candidate on one fold.
+
+Its settings are chosen on inner folds of the training rows, the winner of those is fitted to all
+training rows, and its predictions for the test rows are what the leaderboard counts. Selection
+and score never see the same rows. A cell depends on the data, the fold and the seed alone, so
+cells can run in any order, in any process, and again after a kill, with the same result.
+"""
+
+import time
+import traceback
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from ..core.iteration import limiting, reason_to_stop
+from ..core.seeds import derive
+from ..experience.splits import kfold
+from ..experience.table import Table
+from ..measures import Measure
+from ..tuning import trials
+from .candidates import Candidate
+from .model import TableModel
+
+
+@dataclass
+class Cell:
+    """What became of a candidate on a fold; everything but the arrays is a line in ``trials.jsonl``."""
+
+    candidate: str
+    fold: int
+    status: str = "ok"
+    reason: str | None = None
+    trace: str | None = None
+    chosen: dict[str, Any] = field(default_factory=dict)
+    tried: list[dict[str, Any]] = field(default_factory=list)
+    inner_score: float | None = None
+    score: float | None = None
+    train_score: float | None = None
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def record(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("arrays", "trace")}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How every candidate is treated alike."""
+
+    measure: Measure
+    seed: int
+    kinds: dict[str, str]
+    inner_folds: int = 3
+
+
+def evaluate(candidate: Candidate, table: Table, y: np.ndarray, train: np.ndarray, test: np.ndarray, fold: int,
+             protocol: Protocol, until: float | None = None) -> Cell:
+    """Choose settings on the training rows, fit, and predict the test rows.
+
+    A failure is part of the result: status "failed" with its reason, and the trace for the log.
+    ``until`` is the time of day at which another process's budget ends.
+    """
+    cell = Cell(candidate.id, fold)
+    # Small matrices are fastest on one thread, and one thread adds in one order: the same result with any number of jobs.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1), limiting(None if until is None else until - time.time()), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            _evaluate(cell, candidate, table, y, train, test, protocol)
+        cell.warnings = sorted({f"{w.category.__name__}: {w.message}" for w in caught})[:20]
+    except Exception as error:  # the candidate's row says what happened; the study goes on
+        cell.status, cell.reason = "failed", f"{type(error).__name__}: {error}"
+        cell.trace = traceback.format_exc()
+    finally:
+        torch.set_num_threads(threads)
+    return cell
+
+
+def _evaluate(cell: Cell, candidate: Candidate, table: Table, y: np.ndarray, train: np.ndarray, test: np.ndarray,
+              protocol: Protocol) -> None:
+    model = choose(candidate, table[train], y[train], protocol, cell)
+    if model is None:
+        cell.status, cell.reason = "stopped", reason_to_stop() or "out of time"
+        return
+    began = time.perf_counter()
+    model.fit(table[train], y[train])
+    fitted = time.perf_counter()
+    cell.arrays = answers(model, table[test], y[test])
+    cell.predict_seconds = time.perf_counter() - fitted
+    cell.fit_seconds = fitted - began
+    cell.score = protocol.measure.value(y[test], answer(model, table[test], protocol.measure))
+    cell.train_score = protocol.measure.value(y[train], answer(model, table[train], protocol.measure))
+
+
+def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol, cell: Cell) -> TableModel | None:
+    """The candidate with the settings that do best on inner folds, not yet fitted; None if time ran out.
+
+    First each expansion with the method's defaults, then the method's settings on the best one.
+    """
+    measure, seed = protocol.measure, derive(protocol.seed, cell.fold + 1)
+    folds = kfold(len(table), protocol.inner_folds, seed=seed)
+    prepared: dict[str, list[tuple]] = {}
+
+    def score(expansion: str, settings: dict[str, Any]) -> float | None:
+        if expansion not in prepared:
+            prepared.clear()  # the best expansion is prepared once more rather than all kept in memory
+            prepared[expansion] = []
+            for inner_train, inner_test in folds:
+                part = TableModel(expansion=expansion, kinds=protocol.kinds)
+                Z = part.prepare(table[inner_train])
+                prepared[expansion].append((Z, y[inner_train], part.numbers(table[inner_test]), y[inner_test]))
+        values = []
+        for Z, t, Z_test, t_test in prepared[expansion]:
+            if reason_to_stop():
+                return None
+            method = candidate.make(seed, **settings).fit(Z, t)
+            values.append(measure.value(t_test, getattr(method, measure.needs)(Z_test)))
+        value = float(np.mean(values))
+        cell.tried.append({"expansion": expansion, "settings": settings, "score": value})
+        return value
+
+    def better(value: float, than: float) -> bool:
+        return not np.isfinite(than) or (value > than if measure.better == "higher" else value < than)
+
+    best: tuple[float, str, dict[str, Any]] = (np.nan, candidate.expansions[0], {})
+    for expansion in candidate.expansions:
+        value = score(expansion, {})
+        if value is None:
+            return None
+        if better(value, best[0]):
+            best = (value, expansion, {})
+    for settings in list(trials(candidate.parameters, candidate.trials))[1:]:
+        value = score(best[1], settings)
+        if value is None:
+            return None
+        if better(value, best[0]):
+            best = (value, best[1], settings)
+    cell.inner_score = best[0]
+    cell.chosen = {"expansion": best[1], **best[2]}
+    return TableModel(method=candidate.make(seed, **best[2]), expansion=best[1], kinds=protocol.kinds)
+
+
+def answer(model: TableModel, table: Table, measure: Measure) -> Any:
+    """The verb's answer that the measure needs."""
+    return getattr(model, measure.needs)(table)
+
+
+def answers(model: TableModel, table: Table, y: np.ndarray) -> dict[str, np.ndarray]:
+    """Everything that is kept of a model's predictions, by row: plain arrays."""
+    kept = {"observed": y}
+    if hasattr(model, "predict_dist"):
+        dist = model.predict_dist(table)
+        kept |= {
+            "predicted": dist.mean,
+            "std": dist.std,
+            "log_prob": dist.log_prob(y),
+            "crps": dist.crps(y),
+            "pit": dist.cdf(y),
+        }
+    else:
+        kept["predicted"] = model.predict(table)
+    return {name: np.asarray(value, dtype=np.float64) for name, value in kept.items()}

@@ -1,0 +1,365 @@
+"""The main job: compare every suitable method on a table, choose one, and say how well it learned.
+
+The protocol, in order:
+
+1. read the table, decide what its columns are, and what the target asks for;
+2. split the rows into folds, written to the run;
+3. for each candidate and fold, choose settings on inner folds of the training rows, fit, and
+   predict the test rows (`peira.study.evaluating`): one cell;
+4. the leaderboard orders candidates by their predictions for rows that they had not seen;
+5. the reported score repeats the whole selection in each fold: there the candidate is taken that
+   did best on the *inner* folds, so that picking the best of many does not flatter the result;
+6. the winner is fitted to all rows, and the report is written.
+
+Every finished cell is on disk before the next is begun; `resume` skips those.
+"""
+
+import contextlib
+import hashlib
+import io
+import itertools
+import json
+import math
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, cpu_count, delayed
+
+from ..core import strictjson
+from ..core.errors import DataError, ParameterError, UnreadableError, closest
+from ..core.iteration import announce, limiting, observing, reason_to_stop, task, time_left
+from ..core.listeners import Progress, Recorder
+from ..core.tasks import TASKS
+from ..experience.design import DesignMatrix
+from ..experience.opening import read_bytes
+from ..experience.reading import read
+from ..experience.roles import Roles, infer_roles
+from ..experience.splits import Split, grouped, kfold, time_ordered, to_json
+from ..experience.table import Table
+from ..measures import get_measure
+from .candidates import Candidate, candidates
+from .evaluating import Cell, Protocol, evaluate
+from .finishing import finish
+from .run import Run, plain
+
+_FRAME = "(a frame in memory)"
+_STDIN = Path("data") / "stdin"
+_SMALL = 200_000  # numbers in the table up to which starting processes costs more than it saves
+
+
+def learn(
+    source: Any = None,
+    target: str | None = None,
+    *,
+    task: str = "auto",
+    measure: str | None = None,
+    methods: str | list[str] = "all",
+    budget: str | float | None = None,
+    trials: int = 8,
+    cv: int | str = 5,
+    test: Any = None,
+    seed: int = 0,
+    jobs: int = -1,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+    kinds: dict[str, Any] | None = None,
+    progress: bool = True,
+) -> Run:
+    """Compare every suitable method on a table, and report.
+
+    Parameters
+    ----------
+    source : path, "example:NAME", "-" or frame
+        Where the table is; see `peira.read`. With ``resume``, left out.
+    target : str, optional
+        The column to predict; for bundled examples it is known.
+    task : str, default "auto"
+        "regression", or "auto" to read it off the target.
+    measure : str, optional
+        What counts; by default the task's own (RMSE for regression).
+    methods : "all" or list of str, default "all"
+        Names of methods. A baseline runs in any case.
+    budget : float or str, optional
+        Wall-clock time for the search: seconds, or "90s", "5m", "1h". Candidates whose turn does
+        not come are listed as skipped. Without it, everything runs.
+    trials : int, default 8
+        The most settings that a method may try on the inner folds.
+    cv : int or str, default 5
+        Number of folds; or "time:COLUMN" (each fold is tested on rows later than those it learns
+        from) or "group:COLUMN" (rows of a group stay on one side).
+    test : path or frame, optional
+        A further table; the winner is measured on it once.
+    seed : int, default 0
+        The same seed gives the same leaderboard, whatever the number of jobs.
+    jobs : int, default -1
+        Processes; -1 is one for each core where the work is worth it.
+    output : path, optional
+        Folder of the run, ``runs/NAME`` by default. It must not exist.
+    resume : path, optional
+        A run that was cut short, to go on with under its own arguments.
+    kinds : dict, optional
+        Kinds of columns by name, to override what is inferred.
+    progress : bool, default True
+        Show on stderr how far it is.
+
+    Returns
+    -------
+    Run
+        ``run.state`` holds the outcome; `peira.load(run.path)` the winner.
+
+    Raises
+    ------
+    DataError
+        If the table or the task cannot be understood.
+    FileExistsError
+        If ``output`` exists.
+
+    Examples
+    --------
+    >>> import peira, tempfile
+    >>> folder = tempfile.mkdtemp() + "/run"
+    >>> run = peira.learn("example:diabetes", methods=["Ridge"], output=folder, progress=False)
+    >>> run.state["state"]
+    'complete'
+    """
+    if resume is not None:
+        run = Run.open(resume)
+        if run.state.get("state") == "complete":
+            return run
+        run.cut_torn_line("trials.jsonl")
+        run.cut_torn_line("events.jsonl")
+        config = run.config
+        if config["source"] == _FRAME:
+            raise UnreadableError(f"{run.path} was made from a frame in memory, which is gone; run learn again")
+        study = Study(config, run.path / _STDIN if config["source"] == "-" else config["source"])
+        if study.digest != run.state.get("data_sha256"):
+            raise DataError(f"{config['source']} has changed since {run.path} was begun; run learn again into another folder")
+    else:
+        config = {
+            "source": str(source) if isinstance(source, str | Path) else _FRAME,
+            "target": target,
+            "task": task,
+            "measure": measure,
+            "methods": methods,
+            "budget": parse_duration(budget),
+            "trials": trials,
+            "cv": str(cv),
+            "test": None if test is None else str(test) if isinstance(test, str | Path) else _FRAME,
+            "seed": seed,
+            "kinds": json.dumps(kinds) if kinds else None,
+        }
+        stdin = read_bytes("-", text=True) if source == "-" else None
+        study = Study(config, source if stdin is None else io.BytesIO(stdin))
+        run = Run.create(output or _free_name(config["source"]), config)
+        if stdin is not None:
+            (run.path / _STDIN).write_bytes(stdin)
+        run.update(data_sha256=study.digest, source=config["source"], target=study.target, task=study.task, seed=seed)
+        run.write_json("data/profile.json", study.roles.to_json())
+        run.write_json("data/splits.json", to_json(study.folds, len(study.y)))
+    further = test if config.get("test") == _FRAME else config.get("test")
+    listeners = [Recorder(run.path / "events.jsonl", depth=3)] + ([Progress()] if progress else [])
+    with contextlib.closing(listeners[0]), observing(*listeners), limiting(interruptible=True):
+        cells = _search(study, run, jobs)
+        finish(study, run, cells, further)
+    return run
+
+
+class Study:
+    """What is to be learned from what, decided once: the table's roles, the folds, the candidates.
+
+    Parameters
+    ----------
+    config : dict
+        The arguments of `learn`.
+    source : object
+        What `peira.read` takes.
+
+    Attributes
+    ----------
+    roles : Roles
+    y : array of shape (N,)
+    folds : list of (train, test)
+    measure : Measure
+    candidates : list of Candidate
+    digest : str
+        SHA-256 of the values of the table.
+    """
+
+    def __init__(self, config: dict[str, Any], source: Any) -> None:
+        self.config = config
+        table = read(source)
+        target = config.get("target") or table.suggested_target
+        if target is None:
+            raise DataError(
+                "there is no target to learn: name the column to predict with -y; tasks without a target are not there yet. "
+                f"Columns: {', '.join(table.names[:20])}"
+            )
+        kinds = json.loads(config["kinds"]) if config.get("kinds") else None
+        self.roles: Roles = infer_roles(table, target, kinds)
+        self.target = target
+        self.task = self.roles.task if config["task"] == "auto" else config["task"]
+        if self.task != "regression":
+            raise DataError(
+                f"the target {target!r} asks for {self.task} ({self.roles.task_reason}), which Peira cannot do yet; "
+                "if its values are quantities, say so with --task regression"
+            )
+        self.X: Table = self.roles.X
+        if not self.X.names:
+            raise DataError(f"no column is left to learn from beside the target {target!r}")
+        self.y = _numbers(self.roles.y, target)
+        self.digest = _digest(table)
+        self.measure = get_measure(config.get("measure") or TASKS[self.task].measure)
+        self.folds = _folds(config["cv"], self.roles, config["seed"])
+        methods = config["methods"]
+        self.candidates = candidates(
+            self.task,
+            wanted=methods if methods == "all" or isinstance(methods, list) else [m.strip() for m in methods.split(",")],
+            rows=len(self.y),
+            columns=_design_width(self.X, self.roles),
+            trials=config["trials"],
+            verb=self.measure.needs,
+        )
+
+    @property
+    def protocol(self) -> Protocol:
+        return Protocol(self.measure, self.config["seed"], self.roles.kinds)
+
+
+def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
+    """Run the cells that are not on disk yet, each kept as it finishes; in the order of the candidates."""
+    done = {(line["candidate"], line["fold"]): line for line in run.lines("trials.jsonl")}
+    spent = max((line["elapsed"] for line in done.values()), default=0.0)
+    began = time.monotonic() - spent
+    budget = study.config.get("budget")
+    todo = [
+        (candidate, fold)
+        for candidate in study.candidates
+        if candidate.skip is None
+        for fold in range(len(study.folds))
+        if (candidate.id, fold) not in done
+    ]
+    total = len(todo) + len(done)
+    with limiting(None if budget is None else budget - spent), task("search", cells=total):
+        for number, cell in enumerate(_cells(study, todo, _processes(jobs, study)), len(done) + 1):
+            if cell.status == "stopped":
+                continue
+            if cell.trace:
+                run.write_text(f"errors/{cell.candidate}-fold-{cell.fold}.txt", cell.trace)
+            if cell.arrays:
+                run.write_predictions(cell.candidate, cell.fold, cell.arrays)
+            line = {**cell.record(), "elapsed": time.monotonic() - began}
+            run.append("trials.jsonl", line)
+            done[cell.candidate, cell.fold] = plain(line)
+            announce("cell", number, total, {"candidate": cell.candidate, "fold": cell.fold, study.measure.name: cell.score})
+    stopped = "interrupted" if reason_to_stop() else "budget" if len(done) < total else None
+    run.update(stopped=stopped, seconds=time.monotonic() - began)
+    order = [(c.id, fold) for c in study.candidates for fold in range(len(study.folds))]
+    cells = []
+    for key in order:
+        if key in done:
+            line = {name: value for name, value in done[key].items() if name != "elapsed"}
+            cells.append(Cell(**line, arrays=run.read_predictions(*key) if line["status"] == "ok" else {}))
+    return cells
+
+
+def _cells(study: Study, todo: list[tuple[Candidate, int]], processes: int) -> Iterator[Cell]:
+    """Evaluate cells, here or in other processes, as long as there is time."""
+
+    def arguments(candidate: Candidate, fold: int) -> tuple:
+        train, test = study.folds[fold]
+        return candidate, study.X, study.y, train, test, fold, study.protocol
+
+    if processes == 1:
+        for candidate, fold in todo:
+            if reason_to_stop():
+                return
+            yield evaluate(*arguments(candidate, fold))
+        return
+    deadline = time.time() + time_left()
+    work = (delayed(evaluate)(*arguments(candidate, fold), until=deadline) for candidate, fold in todo)
+    results = Parallel(n_jobs=processes, batch_size=1, return_as="generator_unordered")(work)
+    try:
+        for cell in results:
+            yield cell
+            if reason_to_stop() == "interrupted":
+                return
+    except Exception:
+        # Ctrl-C reaches the other processes too; what they leave behind is not an error of theirs.
+        if reason_to_stop() != "interrupted":
+            raise
+    finally:
+        results.close()
+
+
+def _processes(jobs: int, study: Study) -> int:
+    if jobs == 0 or jobs < -1:
+        raise ParameterError(f"jobs must be -1 or at least 1, got {jobs}")
+    if jobs == -1:
+        return 1 if study.X.shape[0] * study.X.shape[1] < _SMALL else cpu_count()
+    return jobs
+
+
+def parse_duration(budget: str | float | None) -> float | None:
+    """Seconds of a duration such as 90, "90s", "5m" or "1.5h"; None stays None.
+
+    >>> parse_duration("1.5m")
+    90.0
+    """
+    if budget is None:
+        return None
+    text = str(budget).strip().lower()
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], None)
+    try:
+        seconds = float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ParameterError(f"a budget is a positive number of seconds, or such as '90s', '5m', '1h'; got {budget!r}")
+    return seconds
+
+
+def _folds(cv: str, roles: Roles, seed: int) -> Split:
+    how, _, column = cv.partition(":")
+    table = roles.table
+    if how in ("time", "group") and column:
+        if column not in table.names:
+            raise DataError(f"--cv {cv}: there is no column {column!r}; {closest(column, table.names)}")
+        if how == "group":
+            return grouped(table[column], seed=seed)
+        order = np.argsort(table[column], kind="stable")
+        return [(np.sort(order[train]), np.sort(order[test])) for train, test in time_ordered(len(table))]
+    if not cv.isdigit():
+        raise ParameterError(f"cv must be a number of folds, 'time:COLUMN' or 'group:COLUMN', got {cv!r}")
+    return kfold(len(table), int(cv), seed=seed)
+
+
+def _numbers(y: np.ndarray, target: str) -> np.ndarray:
+    if y.dtype.kind not in "fbiu":
+        raise DataError(f"the target {target!r} holds words or dates; a regression needs numbers")
+    return y.astype(np.float64)
+
+
+def _design_width(X: Table, roles: Roles) -> int:
+    return DesignMatrix(kinds=roles.kinds).fit(X).n_features_out_
+
+
+def _digest(table: Table) -> str:
+    """SHA-256 over names and values: whether a resumed run still sees the same data."""
+    digest = hashlib.sha256()
+    for name in table.names:
+        column = table[name]
+        digest.update(f"{name}\0{column.dtype.kind}\0".encode())
+        digest.update(strictjson.dumps(column.tolist()).encode() if column.dtype.kind == "O" else column.tobytes())
+    return digest.hexdigest()
+
+
+def _free_name(source: str) -> Path:
+    """``runs/NAME``, or with a number behind it where that is taken: nothing is overwritten."""
+    stem = Path(source.removeprefix("example:")).name.split(".")[0]
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:40] or "run"
+    paths = (Path("runs") / (name if i == 1 else f"{name}-{i}") for i in itertools.count(1))
+    return next(path for path in paths if not path.exists())

@@ -1,0 +1,150 @@
+"""Performance, learning, explanation and errors: what the winner does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from peira.study.report.escaping import clean, plain, shorten
+from peira.study.report.figures import array, bounds, count, interval, measured, number, real
+from peira.study.report.plots import Panel, coefficients, history, importance, learning_curve
+from peira.study.report.plots import performance as plots
+from peira.study.report.plots.explanation import Effect
+from peira.study.report.plots.performance import POINTS, Predictions
+from peira.study.report.sections.common import Measure, lower_is_better, records, sentences, table
+
+_ERRORS = 20
+_VALUES = 8
+_EFFECTS = 200
+
+
+def performance(report: dict) -> dict[str, Any] | None:
+    """Measures with intervals and the panels of predictions."""
+    p = table(report.get("performance"))
+    measures = [
+        {
+            "title": clean(m.get("title") or m.get("name") or "", 80),
+            "value": measured(m.get("value"), m.get("interval")),
+            "interval": interval(m.get("interval")),
+            "units": clean(m.get("units") or "", 40),
+            "better": ("lower" if lower_is_better(m["better"]) else "higher") if m.get("better") else "",
+        }
+        for m in records(p.get("measures"), 40)
+    ]
+    panels = plots(_predictions(p, clean(report.get("target") or "target", 80)))
+    return {"measures": measures, "panels": panels} if measures or panels else None
+
+
+def _predictions(p: dict, target: str) -> Predictions:
+    """The rows that can be drawn: those in which everything is a finite number, evenly thinned to `POINTS`."""
+    y, f, low, high = (array(p.get(k)) for k in ("observed", "predicted", "low", "high"))
+    n = len(y) if len(y) == len(f) else 0
+    bounded = n > 0 and len(low) == len(high) == n and np.isfinite(low).any()
+    parts = [v[:n] for v in ((y, f, low, high) if bounded else (y, f))]
+    finite = np.flatnonzero(np.logical_and.reduce([np.isfinite(v) for v in parts]))
+    if len(finite) > POINTS:
+        finite = finite[np.linspace(0, len(finite) - 1, POINTS).astype(int)]
+    y, f, *ends = (v[finite] for v in parts)
+    calibration = table(p.get("calibration"))
+    n_rows = real(calibration.get("rows"))
+    return Predictions(
+        target, y, f, *(ends or (None, None)),
+        level=real(p.get("level")),
+        nominal=array(calibration.get("nominal"))[:200],
+        empirical=array(calibration.get("empirical"))[:200],
+        rows=int(n_rows) if n_rows and n_rows > 0 else None,
+    )  # fmt: skip
+
+
+def learning(report: dict, measure: Measure) -> dict[str, Any] | None:
+    """The curve against experience, the fit's history, and what they say."""
+    part = table(report.get("learning"))
+    sizes = array(part.get("sizes"))[:60]
+    validation, train = ([array(s)[:60] for s in part[k]][:60] if isinstance(part.get(k), list | tuple) else [] for k in ("validation", "train"))
+    curve = learning_curve(sizes, validation, train, measure.label)
+    steps = history({clean(k, 60): v for k, v in table(part.get("history")).items()}, clean(part.get("history_of") or "", 80))
+    panels = [p for p in (curve, *steps) if p is not None]
+    sentence = sentences(part.get("sentence"), 1)
+    if not panels and not sentence:
+        return None
+    return {"panels": panels, "sentence": sentence[0] if sentence else _gain(sizes, validation, measure)}
+
+
+def _gain(sizes: np.ndarray, validation: list[np.ndarray], measure: Measure) -> str:
+    """What the last step of the curve brought, in words, when the run did not say it."""
+    ends = [(n, float(np.nanmean(s))) for n, s in zip(sizes, validation, strict=False) if np.isfinite(n) and np.isfinite(s).any()]
+    if len(ends) < 2:
+        return ""
+    (n0, s0), (n1, s1) = ends[-2:]
+    better = s1 < s0 if measure.lower else s1 > s0
+    return f"From {count(n0)} to {count(n1)} rows the {measure.title} went from {number(s0)} to {number(s1)}: {'better' if better else 'no better'}."
+
+
+def _effects(value: Any, middle: str) -> list[Effect]:
+    rows = [(clean(r.get("name"), 300), real(r.get(middle)), bounds([r.get("low"), r.get("high")])) for r in records(value, 100_000)]
+    effects = [(name, x, *(pair or (None, None))) for name, x, pair in rows if x is not None]
+    return sorted(effects, key=lambda e: -abs(e[1]))
+
+
+def explanation(report: dict, measure: Measure) -> dict[str, Any] | None:
+    """Coefficients and importances: plots of the largest, tables of the rest."""
+    part = table(report.get("explanation"))
+    weights, shuffled = _effects(part.get("coefficients"), "value"), _effects(part.get("importance"), "mean")
+    unit = f"loss in {measure.title}" + (f", {measure.units}" if measure.units else "")
+    found: list[tuple[Panel, list[Effect]]] = []
+    for panel, effects in ((importance(shuffled, unit), shuffled), (coefficients(weights), weights)):
+        if panel is not None:
+            found.append((panel, effects))
+    note = sentences(part.get("note"), 1)
+    if not found:
+        return None
+    blocks = [
+        {
+            "panel": panel,
+            "total": len(effects),
+            "rows": [
+                {"name": name, "short": shorten(name, 48), "value": measured(v, [a, b]), "interval": interval([a, b])} for name, v, a, b in effects[:_EFFECTS]
+            ],
+        }
+        for panel, effects in found
+    ]
+    return {"note": note[0] if note else "", "blocks": blocks}
+
+
+def errors(report: dict) -> dict[str, Any] | None:
+    """The rows that the winner misjudged most, with the values of their first columns."""
+    rows = records(report.get("errors"), _ERRORS)
+    if not rows:
+        return None
+    names: dict[str, None] = {}
+    for row in rows:
+        names.update(dict.fromkeys(map(str, list(table(row.get("values")))[:1000])))
+    shown = list(names)[:_VALUES]
+    return {
+        "columns": [{"name": clean(n, 300), "short": shorten(n, 24)} for n in shown],
+        "left_out": len(names) - len(shown),
+        "rows": [_error(row, shown) for row in rows],
+        "bounded": any(bounds([r.get("low"), r.get("high")]) for r in rows),
+    }
+
+
+def _error(row: dict, shown: list[str]) -> dict[str, Any]:
+    observed, predicted = real(row.get("observed")), real(row.get("predicted"))
+    values = {str(k): v for k, v in table(row.get("values")).items()}
+    pair = bounds([row.get("low"), row.get("high")])
+    return {
+        "row": plain(row.get("row")),
+        "observed": number(observed),
+        "predicted": measured(predicted, pair, None),
+        "interval": interval(pair),
+        "residual": _signed(observed, predicted),
+        "values": [{"text": plain(values.get(n), 48), "numeric": real(values.get(n)) is not None} for n in shown],
+    }
+
+
+def _signed(observed: float | None, predicted: float | None) -> str:
+    if observed is None or predicted is None:
+        return number(None)
+    text = number(observed - predicted)
+    return text if text.startswith("−") else "+" + text
