@@ -49,12 +49,9 @@ def breaks(d):
 
 
 def quad(f, points):
-    """An integral over the line by another route: adaptive Gauss and Kronrod between the points."""
-    edges = [-np.inf, *points, np.inf]
-    pieces = (
-        integrate.quad(f, a, b, epsabs=1e-13, epsrel=1e-11)[0] for a, b in zip(edges, edges[1:], strict=False) if b > a
-    )
-    return sum(pieces)
+    """An integral over the line by another route: the tanh-sinh rule between the points."""
+    edges = np.unique([-np.inf, *np.ravel(points), np.inf])
+    return integrate.tanhsinh(f, edges[:-1], edges[1:], atol=1e-14, rtol=1e-13).integral.sum()
 
 
 class TestLaws:
@@ -94,8 +91,8 @@ class TestLaws:
         for i in range(3):
 
             def f(x, d=smooth[i]):
-                log_p = d.log_prob(x)
-                return -log_p * np.exp(log_p) if log_p > -700 else 0.0
+                log_p = np.maximum(d.log_prob(x), -740)
+                return -log_p * np.exp(log_p)
 
             assert entropy[i] == pytest.approx(quad(f, marks[:, i]), abs=2e-7)
 

@@ -7,16 +7,12 @@ import traceback
 import click
 import typer
 
-from ..core.errors import DataError, ParameterError, UnreadableError
+from ..core.errors import DataError, NoCandidateError, ParameterError, UnreadableError
 from ..core.text import printable
 
 
 class RequirementNotMetError(Exception):
     """A ``--require`` did not hold."""
-
-
-class NoCandidateError(Exception):
-    """Not one candidate could be fitted."""
 
 
 _CODES: tuple[tuple[type[BaseException], int], ...] = (

@@ -16,6 +16,10 @@ class UnreadableError(ValueError):
     """A stored model or run cannot be read, or must not be."""
 
 
+class NoCandidateError(ValueError):
+    """Not one candidate of a study, the baseline included, could be fitted."""
+
+
 class RankWarning(UserWarning):
     """Columns depend on each other: the coefficients are not determined by the data alone."""
 

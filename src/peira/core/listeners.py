@@ -85,7 +85,8 @@ class Progress:
         if len(event.path) > self.depth:
             return
         now = time.monotonic()
-        if event.kind == "step" and now - self._last < (0.1 if self._live else self.every):
+        outermost = len(event.path) == 1 and event.kind != "step"
+        if not outermost and now - self._last < (0.1 if self._live else self.every):
             return
         self._last = now
         line = self._line(event)

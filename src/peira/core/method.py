@@ -174,8 +174,19 @@ class Method(Parametrised, BaseEstimator):
         D, names = self.n_features_in_, getattr(self, "feature_names_in_", None)
         if type(D) is not int or D < 1:
             raise UnreadableError(f"{type(self).__name__}.n_features_in_ is {D!r}, not a positive whole number")
-        if names is not None and np.shape(names) != (D,):
-            raise UnreadableError(f"{type(self).__name__} names {np.size(names)} columns, and has {D}")
+        if "feature_names_in_" in vars(self) and not (
+            isinstance(names, np.ndarray) and names.shape == (D,) and all(isinstance(name, str) for name in names)
+        ):
+            raise UnreadableError(f"{type(self).__name__} has {D} columns, and not a name for each of them")
+        shape = getattr(self, "target_shape_", [])
+        if not (isinstance(shape, list) and len(shape) <= 1 and all(type(K) is int and K >= 1 for K in shape)):
+            raise UnreadableError(f"{type(self).__name__}.target_shape_ is {shape!r}, not the shape of a target")
+
+    def _check_answers(self) -> None:
+        """Ask a method that was loaded about one row, so that what it learned is known to fit together.
+
+        Written by the kinds; a `DataError` counts as an answer.
+        """
 
     def __sklearn_is_fitted__(self) -> bool:
         return "n_features_in_" in vars(self)

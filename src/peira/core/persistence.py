@@ -4,21 +4,26 @@ A stored model is a folder of two files that anybody can read:
 
 ``model.json``
     format number, key of the class, parameters, the tree of learned values in which each array
-    stands as a reference, and the SHA-256 of the other member;
+    stands as a reference, the SHA-256 of the other member, and the SHA-256 of all this;
 ``weights.safetensors``
     the arrays.
 
 Loading never executes code and never imports by a name from the file: the key is looked up in
 the registry of Peira's own classes, and everything else is data. Sizes, depth and counts are
-bounded before parsing; the digest is checked before use; parameters pass the same checks as in
-``fit``, and arrays are finite where fitted ones are. What is not understood is refused, and
+bounded before parsing; the digests are checked before use; parameters pass the same checks as in
+``fit``, and what was learned passes the method's own. What is not understood is refused, and
 there is no second loader behind the first.
+
+A model is written over another one so that a kill at any moment leaves one of the two: the old
+weights step aside under a second name, and go only when the new description stands.
 """
 
 import hashlib
 import math
 import os
 import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,32 +36,47 @@ from safetensors.torch import save as save_tensors
 import peira
 
 from . import strictjson
-from .errors import UnreadableError, closest
+from .errors import DataError, UnreadableError, closest
 from .method import Method
 from .registry import key_of, registry
 
 FORMAT = 1
-MAX_JSON, MAX_WEIGHTS, MAX_TENSORS = 64 * 2**20, 16 * 2**30, 10_000
-_NUMPY_KINDS = "biuf"
+DESCRIPTION, WEIGHTS, ASIDE = "model.json", "weights.safetensors", "weights.previous.safetensors"
+MAX_JSON, MAX_WEIGHTS, MAX_HEADER, MAX_TENSORS = 64 * 2**20, 16 * 2**30, 16 * 2**20, 10_000
+_SETTINGS = {"_sklearn_output_config", "_metadata_request"}  # set_output, set_fit_request: how it is used, not what it knows
+_DTYPES = {
+    torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8, torch.int16, torch.int32, torch.int64,
+    torch.float16, torch.bfloat16, torch.float32, torch.float64,
+}  # fmt: skip
 
 
 def save(method: Method, path: str | Path) -> Path:
     """Write a method, fitted or not, into a folder. See `Method.save`."""
     path = Path(path)
-    if path.exists() and not (path / "model.json").is_file() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and not _may_be_replaced(path):
         raise FileExistsError(f"{path} exists and is not a model of Peira; choose another name")
     tensors: dict[str, torch.Tensor] = {}
     described = _pack_method(method, tensors, type(method).__name__)
+    if len(tensors) > MAX_TENSORS:
+        raise TypeError(f"{type(method).__name__} has learned {len(tensors)} arrays; at most {MAX_TENSORS} are stored")
     weights = save_tensors(tensors)
     described = {
         "format": FORMAT,
         "peira": peira.__version__,
         **described,
-        "members": {"weights.safetensors": {"sha256": hashlib.sha256(weights).hexdigest(), "bytes": len(weights)}},
+        "members": {WEIGHTS: {"sha256": hashlib.sha256(weights).hexdigest(), "bytes": len(weights)}},
     }
+    text = strictjson.dumps({**described, "sha256": _digest(described)}, indent=1).encode()
+    try:
+        strictjson.loads(text, what="it", max_bytes=MAX_JSON)
+    except UnreadableError as error:
+        raise TypeError(f"this {type(method).__name__} could not be read back, so it is not stored: {error}") from error
     path.mkdir(parents=True, exist_ok=True)
-    write_atomically(path / "weights.safetensors", weights)
-    write_atomically(path / "model.json", strictjson.dumps(described, indent=1).encode())
+    if (path / WEIGHTS).is_file():
+        os.replace(path / WEIGHTS, path / ASIDE)
+    write_atomically(path / WEIGHTS, weights)
+    write_atomically(path / DESCRIPTION, text)
+    (path / ASIDE).unlink(missing_ok=True)
     return path
 
 
@@ -92,21 +112,26 @@ def load(path: str | Path) -> Method:
         raise UnreadableError(f"there is nothing at {path}")
     if (path / "run.json").is_file():
         path = _winner(path)
-    described = strictjson.loads(_read(path / "model.json", MAX_JSON), what=str(path / "model.json"), max_bytes=MAX_JSON)
+    if not path.is_dir():
+        raise UnreadableError(f"{path} is a file; a model of Peira is a folder with {DESCRIPTION} and {WEIGHTS}")
+    described = strictjson.loads(_read(path / DESCRIPTION, MAX_JSON), what=str(path / DESCRIPTION), max_bytes=MAX_JSON)
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         found = described.get("format") if isinstance(described, dict) else type(described).__name__
-        raise UnreadableError(f"{path / 'model.json'} has format {found!r}; this version of Peira reads format {FORMAT}")
-    weights = _read(path / "weights.safetensors", MAX_WEIGHTS)
-    member = _field(_field(described, "members", dict), "weights.safetensors", dict)
-    if hashlib.sha256(weights).hexdigest() != member.get("sha256"):
-        raise UnreadableError(f"{path / 'weights.safetensors'} is damaged: its SHA-256 is not the one in model.json")
+        raise UnreadableError(f"{path / DESCRIPTION} has format {found!r}; this version of Peira reads format {FORMAT}")
+    if described.pop("sha256", None) != _digest(described):
+        raise UnreadableError(f"{path / DESCRIPTION} is damaged or was edited: its SHA-256 is not the one that it states")
+    expected = _field(_field(described, "members", dict), WEIGHTS, dict).get("sha256")
+    weights = next((w for w in _weights(path) if hashlib.sha256(w).hexdigest() == expected), None)
+    if weights is None:
+        raise UnreadableError(f"{path / WEIGHTS} is damaged: its SHA-256 is not the one in {DESCRIPTION}")
+    tensors = _parse_weights(weights, str(path / WEIGHTS))
+    registry()  # here, so that an error of the package is not taken for one of the file
     try:
-        tensors = load_tensors(weights)
-    except (SafetensorError, ValueError, KeyError, OverflowError) as error:
-        raise UnreadableError(f"{path / 'weights.safetensors'} is not a safetensors file: {error}") from error
-    if len(tensors) > MAX_TENSORS:
-        raise UnreadableError(f"{path} holds {len(tensors)} arrays; at most {MAX_TENSORS} are read")
-    return _unpack_method(described, tensors)
+        return _unpack_method(described, tensors)
+    except UnreadableError:
+        raise
+    except Exception as error:  # whatever a stranger's values provoke: there is one answer to a file that makes no sense
+        raise UnreadableError(f"{path} holds values that make no sense: {type(error).__name__}: {error}") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -134,7 +159,10 @@ def _pack_method(method: Method, tensors: dict[str, torch.Tensor], where: str) -
             f"{where}: {type(method).__module__}.{type(method).__qualname__} is not a method of the peira package, and only "
             "those are stored: a stored model must not need anybody's code to come back"
         )
-    learned = {name: value for name, value in vars(method).items() if name not in method.parameters()}
+    learned = {n: v for n, v in vars(method).items() if n not in method.parameters() and n not in _SETTINGS}
+    for name in learned:
+        if not _may_be_learned(type(method), name):
+            raise TypeError(f"{where}.{name} is not stored: names of learned values end with an underscore and shadow nothing")
     return {
         "method": key,
         "parameters": {n: _pack(getattr(method, n), tensors, f"{where}.{n}") for n in method.parameters()},
@@ -170,16 +198,29 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
 
 def _pack_array(value: torch.Tensor | np.ndarray, tensors: dict[str, torch.Tensor], where: str) -> dict[str, Any]:
     if isinstance(value, np.ndarray) and value.dtype.kind in "UO":
-        if not all(isinstance(v, str) or v is None for v in value.ravel()):
+        whole = value.dtype.kind == "O"
+        if not all(isinstance(v, str) or (v is None and whole) for v in value.flat):
             raise TypeError(f"{where} is an array of objects that are not strings, which is never stored")
-        return {"$": "strings", "object": value.dtype.kind == "O", "shape": list(value.shape), "items": value.ravel().tolist()}
-    if isinstance(value, np.ndarray) and value.dtype.kind not in _NUMPY_KINDS:
-        raise TypeError(f"{where} is an array of {value.dtype}, which is never stored")
+        return {"$": "strings", "object": whole, "shape": list(value.shape), "items": value.ravel().tolist()}
+    try:
+        if isinstance(value, np.ndarray):
+            # torch takes no foreign byte order and no negative strides; a copy in memory order has neither.
+            kind, tensor = "array", torch.from_numpy(value.astype(value.dtype.newbyteorder("="), order="K", copy=True))
+        else:
+            kind, tensor = "tensor", value.detach().cpu().clone()
+        fits = tensor.dtype in _DTYPES and tensor.layout == torch.strided
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise TypeError(f"{where} is an array of {value.dtype} that safetensors cannot hold, which is never stored")
+    # The order of the axes in memory is kept: a product may round differently over another one.
+    axes = sorted(range(tensor.dim()), key=lambda a: -tensor.stride(a))
+    if tensor.is_contiguous() or not tensor.permute(axes).is_contiguous():
+        axes = list(range(tensor.dim()))
     name = f"t{len(tensors)}"
-    kind = "array" if isinstance(value, np.ndarray) else "tensor"
-    tensor = torch.from_numpy(np.array(value)) if kind == "array" else value.detach().cpu()
-    tensors[name] = tensor.contiguous().clone()
-    return {"$": kind, "name": name, "shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
+    tensors[name] = tensor.permute(axes).contiguous()
+    described = {"$": kind, "name": name, "shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
+    return described if axes == sorted(axes) else {**described, "axes": axes}
 
 
 # -------------------------------------------------------------------- unpacking
@@ -200,10 +241,20 @@ def _unpack_method(described: dict[str, Any], tensors: dict[str, torch.Tensor]) 
     except ValueError as error:
         raise UnreadableError(f"the stored {key} cannot be used: {error}") from error
     for name, value in _field(described, "learned", dict).items():
-        if not name.isidentifier() or name.startswith("__") or not name.endswith("_") or hasattr(cls, name):
+        if not _may_be_learned(cls, name):
             raise UnreadableError(f"the stored {key} has a learned value named {name!r}, which no method learns")
         setattr(method, name, _unpack(value, tensors, f"{key}.{name}"))
+    if not method.__sklearn_is_fitted__():
+        if len(vars(method)) > len(cls.parameters()):
+            raise UnreadableError(f"the stored {key} has learned only {', '.join(described['learned'])}")
+        return method
     method._check_learned()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            method._check_answers()
+    except DataError:  # the row that it was asked about is none for it, or it says itself why it cannot answer yet
+        pass
     return method
 
 
@@ -224,19 +275,34 @@ def _unpack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
         return {k: _unpack(v, tensors, f"{where}[{k!r}]") for k, v in _field(value, "items", dict).items()}
     if kind == "strings":
         items, shape = _field(value, "items", list), _field(value, "shape", list)
-        if not all(isinstance(v, str) or v is None for v in items) or math.prod(map(int, shape)) != len(items):
+        whole = value.get("object") is True
+        if (
+            not all(isinstance(v, str) or (v is None and whole) for v in items)
+            or not all(type(n) is int and n >= 0 for n in shape)
+            or math.prod(shape) != len(items)
+        ):
             raise UnreadableError(f"{where} should be an array of {shape} strings, and is not")
-        return np.array(items, dtype=object if value.get("object") else str).reshape(shape)
+        array = np.empty(len(items), dtype=object) if whole else np.array(items, dtype=str)
+        array[:] = items
+        return array.reshape(shape)
     if kind in ("array", "tensor"):
-        name = _field(value, "name", str)
-        tensor = tensors.get(name)
-        found = None if tensor is None else (list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-        if found != (value.get("shape"), value.get("dtype")):
-            raise UnreadableError(f"{where} should be {value.get('dtype')} of shape {value.get('shape')}, and is {found}")
-        return tensor.numpy() if kind == "array" else tensor
+        return _unpack_array(value, tensors, where)
     if kind == "method":
         return _unpack_method(value, tensors)
     raise UnreadableError(f"{where} is stored as {kind!r}, which this version of Peira does not know")
+
+
+def _unpack_array(value: dict[str, Any], tensors: dict[str, torch.Tensor], where: str) -> torch.Tensor | np.ndarray:
+    tensor = tensors.get(_field(value, "name", str))
+    if tensor is not None and "axes" in value:
+        axes = value["axes"]
+        if not isinstance(axes, list) or sorted(axes) != list(range(tensor.dim())):
+            raise UnreadableError(f"{where} has its axes in the order {axes!r}, which is none of {tensor.dim()} axes")
+        tensor = tensor.permute([axes.index(a) for a in range(tensor.dim())])
+    found = None if tensor is None else (list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+    if found != (value.get("shape"), value.get("dtype")):
+        raise UnreadableError(f"{where} should be {value.get('dtype')} of shape {value.get('shape')}, and is {found}")
+    return tensor.numpy() if value["$"] == "array" else tensor
 
 
 def _winner(run: Path) -> Path:
@@ -257,14 +323,63 @@ def _field(value: dict[str, Any], name: str, kind: type) -> Any:
     return found
 
 
+def _may_be_learned(cls: type, name: str) -> bool:
+    return name.isidentifier() and name.endswith("_") and not name.startswith("__") and not hasattr(cls, name)
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Whether a folder is empty or holds a model of Peira, and not somebody else's file of the same name."""
+    if not path.is_dir():
+        return False
+    if not (path / DESCRIPTION).is_file():
+        return not any(path.iterdir())
+    try:
+        described = strictjson.loads(_read(path / DESCRIPTION, MAX_JSON), what="it")
+    except UnreadableError:
+        return False
+    return isinstance(described, dict) and {"format", "peira", "members"} <= described.keys()
+
+
+def _digest(described: dict[str, Any]) -> str:
+    return hashlib.sha256(strictjson.dumps(described).encode()).hexdigest()
+
+
+def _weights(path: Path) -> Iterator[bytes]:
+    """The weights, and those that a save over them put aside and did not live to remove."""
+    if (path / WEIGHTS).exists() or not (path / ASIDE).exists():
+        yield _read(path / WEIGHTS, MAX_WEIGHTS)
+    if (path / ASIDE).exists():
+        yield _read(path / ASIDE, MAX_WEIGHTS)
+
+
+def _parse_weights(weights: bytes, what: str) -> dict[str, torch.Tensor]:
+    """The arrays of a safetensors file; its header is read strictly before safetensors reads it."""
+    length = int.from_bytes(weights[:8], "little")
+    if len(weights) < 8 or length > min(MAX_HEADER, len(weights) - 8):
+        raise UnreadableError(f"{what} is not a safetensors file: its first eight bytes are not the length of a header")
+    header = strictjson.loads(weights[8 : 8 + length], what=f"the header of {what}")
+    if not isinstance(header, dict) or len(header) > MAX_TENSORS:
+        raise UnreadableError(f"{what} should hold at most {MAX_TENSORS} arrays by name, and does not")
+    try:
+        return load_tensors(weights)
+    except (SafetensorError, ValueError, KeyError, OverflowError, RuntimeError) as error:
+        raise UnreadableError(f"{what} is not a safetensors file: {error}") from error
+
+
 def _read(path: Path, limit: int) -> bytes:
-    if not path.is_file():
-        raise UnreadableError(f"{path} is missing")
-    size = path.stat().st_size
-    if size > limit:
-        raise UnreadableError(f"{path} is {size} bytes long; at most {limit} are read")
-    with open(path, "rb") as file:
-        return file.read(limit)
+    """The bytes of a member; a link is followed no further than its folder."""
+    try:
+        if not path.is_file():
+            raise UnreadableError(f"{path} is missing")
+        if path.resolve().parent != path.parent.resolve():
+            raise UnreadableError(f"{path} is a link that leads out of its folder; copy the file into it")
+        with open(path, "rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > limit:
+        raise UnreadableError(f"{path} is longer than {limit} bytes, the most that is read")
+    return content
 
 
 def _umask() -> int:

@@ -1,14 +1,16 @@
 """Discovery: which methods are there?
 
-Every class of the package that states a card is a method. There is no list to edit: the modules
-of the package are walked once, and what they define is found. A method's key is its module path
-below the package and its name, such as ``linear.ridge.Ridge``; stored models know it by that.
+Every class of the package that states a card is a method. There is no list to edit: the files of
+the package are read once, those that state a card are imported, and what they define is found. A
+method's key is its module path below the package and its name, such as ``linear.ridge.Ridge``;
+stored models know it by that.
 """
 
 import importlib
-import pkgutil
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import peira
 
@@ -18,17 +20,17 @@ from .tasks import get_task
 if TYPE_CHECKING:
     from .method import Method
 
-_NOT_SEARCHED = {"cli", "serving"}
-
 
 @cache
 def registry() -> dict[str, type["Method"]]:
-    """All methods by their key; imports the package's modules at the first call."""
+    """All methods by their key; imports the modules that define them at the first call."""
     from .method import Method
 
-    for module in pkgutil.walk_packages(peira.__path__, "peira."):
-        if module.name.split(".")[1] not in _NOT_SEARCHED and not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+    root = Path(peira.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        # Only what states a card can define a method: the rest (plots, command line) need not be loaded to know.
+        if "card = Card(" in path.read_text(encoding="utf-8"):
+            importlib.import_module("peira." + ".".join(path.relative_to(root).with_suffix("").parts))
     found: dict[str, type[Method]] = {}
     classes = [Method]
     while classes:
@@ -72,6 +74,26 @@ def methods(task: str | None = None) -> dict[str, type["Method"]]:
         get_task(task)
     found = {cls.__name__: cls for cls in registry().values() if task is None or task in cls.card.tasks}
     return dict(sorted(found.items()))
+
+
+def offer(chapter: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` for a chapter's package: its methods by name, found when asked for.
+
+    So ``from peira.linear import Ridge`` works, and a new method is one new file.
+    """
+
+    def found() -> "dict[str, type[Method]]":
+        return {cls.__name__: cls for cls in registry().values() if cls.__module__.startswith(f"{chapter}.")}
+
+    def __getattr__(name: str) -> Any:
+        if name.startswith("_") or name.islower():  # a module or a dunder, which the import system asks for
+            raise AttributeError(f"module {chapter!r} has no attribute {name!r}")
+        offered = found()
+        if name not in offered:
+            raise AttributeError(f"module {chapter!r} has no method {name!r}; {closest(name, offered)}")
+        return offered[name]
+
+    return __getattr__, lambda: sorted(found())
 
 
 def get_method(name: str) -> type["Method"]:

@@ -8,6 +8,7 @@ the depths.
 import json
 import math
 import re
+from collections import Counter
 from typing import Any
 
 from .errors import UnreadableError
@@ -64,15 +65,17 @@ def _refuse(what: str, found: str) -> Any:
 
 
 def _finite(digits: str, what: str) -> float:
-    value = float(digits) if len(digits) <= 2 * _MAX_DIGITS else math.inf
-    return value if math.isfinite(value) else _refuse(what, f"the number {digits[:30]!r}, which no float holds")
+    if len(digits) > 2 * _MAX_DIGITS:
+        _refuse(what, "a number of too many digits")
+    value = float(digits)
+    return value if math.isfinite(value) else _refuse(what, f"the number {digits}, which no float holds")
 
 
 def _unique(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        _refuse(what, f"the key {next(k for k in keys if keys.count(k) > 1)!r} twice")
+        counts = Counter(key for key, _ in pairs)
+        _refuse(what, f"the key {counts.most_common(1)[0][0][:100]!r} twice")
     return value
 
 

@@ -17,16 +17,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .columns import EXACT_WHOLE, TOO_LONG
 from .dates import dates_of
-from .table import EXACT_WHOLE
+from .naming import count
 
 MISSING = frozenset(
-    ["", "na", "n/a", "n.a.", "nan", "null", "none", "nil", "?", "-", "--", ".", "..", "missing"]
-    + ["#n/a", "#na", "<na>", "nat", "#value!", "#div/0!", "#null!", "#num!", "#ref!", "1.#qnan", "-1.#ind", "-nan", "+nan"]
+    (
+        *("", "na", "n/a", "n.a.", "<na>", "nan", "+nan", "-nan", "nat", "null", "none", "nil", "missing"),
+        *("?", "-", "--", ".", ".."),
+        *("#n/a", "#na", "#value!", "#div/0!", "#null!", "#num!", "#ref!", "1.#qnan", "-1.#ind"),
+    )
 )
 """Spellings of "no value", in lower case."""
 
-_SPELT = frozenset(spelling for m in MISSING for spelling in (m, m.upper(), m.capitalize(), m.title(), "NaN", "-NaN", "#NA"))
+_SPELT = frozenset(
+    spelling for m in MISSING for spelling in (m, m.upper(), m.capitalize(), m.title(), "NaN", "-NaN", "#NA")
+)
 
 _WHOLE = r"[+-]?\d+"
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
@@ -36,8 +42,16 @@ _SIGN = re.compile(r"^([$€£¥₹])\s*|\s*([%$€£¥₹])$")
 _STYLES = (
     ("thousands separated by ','", re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII), (",", ".")),
     ("decimal comma", re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII), ("", ",")),
-    ("decimal comma and thousands separated by '.'", re.compile(r"[+-]?\d{1,3}(\.\d{3})*(,\d+)?", re.ASCII), (".", ",")),
-    ("thousands separated by blanks", re.compile(r"[+-]?\d{1,3}([ \u00a0\u202f]\d{3})+([.,]\d*)?", re.ASCII), (" \u00a0\u202f", ".")),
+    (
+        "decimal comma and thousands separated by '.'",
+        re.compile(r"[+-]?\d{1,3}(\.\d{3})*(,\d+)?", re.ASCII),
+        (".", ","),
+    ),
+    (
+        "thousands separated by blanks",
+        re.compile(r"[+-]?\d{1,3}([ \u00a0\u202f]\d{3})+([.,]\d*)?", re.ASCII),
+        (" \u00a0\u202f", "."),
+    ),
     ("thousands separated by apostrophes", re.compile(r"[+-]?\d{1,3}(['’]\d{3})+(\.\d*)?", re.ASCII), ("'’", ".")),
 )
 STRAY_SHARE, STRAY_WORDS = 0.1, 10
@@ -63,10 +77,10 @@ def column_of(cells: Sequence[str], notes: list[str], *, decimal_comma: bool = F
     if numbers is None:
         numbers = _carefully(Counter(cells), cells, notes, decimal_comma)
     elif (codes := _codes(cells, numbers)) is not None:
-        notes.append(f"{codes}; kept as words")
+        notes.append(codes)
         numbers = None
     elif np.isnan(numbers).any():
-        _tell_missing(dict.fromkeys(_SPELT.intersection(cells)), notes)
+        _tell_missing({cells[i]: None for i in np.flatnonzero(np.isnan(numbers))}, notes)
     if numbers is not None:
         _tell_infinite(numbers, notes)
         return numbers
@@ -92,14 +106,14 @@ def _plainly(cells: Sequence[str]) -> np.ndarray | None:
 
 def _codes(cells: Sequence[str], numbers: np.ndarray) -> str | None:
     """Why digits are no numbers: post codes would lose their zeros, long keys their last digits."""
-    first = next((c for c in cells if c), "").strip()
+    first = next((c for c in cells if c not in _SPELT), "").strip()
     if first.isdigit() and len(first) > 2:
-        stripped = [c.strip() for c in cells if c]
+        stripped = [c.strip() for c in cells if c not in _SPELT]
         if len({len(c) for c in stripped}) == 1 and any(_CODE.fullmatch(c) for c in stripped):
-            return f"holds codes with leading zeros (such as {next(c for c in stripped if c[0] == '0')!r})"
-    if first.lstrip("+-").isdigit() and np.nanmax(np.abs(numbers[np.isfinite(numbers)]), initial=0.0) > EXACT_WHOLE:
-        if all(c.strip().lstrip("+-").isdigit() for c in cells if c):
-            return "holds whole numbers beyond 2^53, which float64 would round"
+            return f"codes with leading zeros (such as {next(c for c in stripped if c[0] == '0')!r}); kept as words"
+    huge = first.lstrip("+-").isdigit() and np.max(np.abs(numbers[np.isfinite(numbers)]), initial=0.0) > EXACT_WHOLE
+    if huge and all(c.strip().lstrip("+-").isdigit() for c in cells if c not in _SPELT):
+        return TOO_LONG
     return None
 
 
@@ -119,7 +133,10 @@ def _carefully(counts: Counter, cells: Sequence[str], notes: list[str], decimal_
     if not values or n_strays > STRAY_SHARE * total or len(set(strays.values())) > STRAY_WORDS:
         if values and n_strays < total:
             shown = ", ".join(repr(s[:40]) for s in list(strays.values())[:3])
-            notes.append(f"mixes {total - n_strays} numbers with {n_strays} words (such as {shown}); all kept as words")
+            notes.append(
+                f"{count(total - n_strays, 'number')} among {count(n_strays, 'word')} (such as {shown}); "
+                "all kept as words"
+            )
         return None
     numbers = np.array([values.get(c, np.nan) for c in cells])
     if style:
@@ -129,9 +146,9 @@ def _carefully(counts: Counter, cells: Sequence[str], notes: list[str], decimal_
     if strays:
         rows = [i + 1 for i, c in enumerate(cells) if c in strays]
         notes.append(
-            f"numbers except for {n_strays} cell{'s' if n_strays > 1 else ''} taken as missing: "
+            f"numbers except for {count(n_strays, 'cell')} taken as missing: "
             + ", ".join(sorted({repr(s[:40]) for s in strays.values()}))
-            + f" in row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows[:10]))}{' ...' if len(rows) > 10 else ''}"
+            + f" in row{'s' * (len(rows) > 1)} {', '.join(map(str, rows[:10]))}{' ...' * (len(rows) > 10)}"
         )
     _tell_missing(dict.fromkeys(c for c in counts if c not in held), notes)
     return numbers
@@ -175,4 +192,4 @@ def _tell_missing(words: dict[str, str | None], notes: list[str]) -> None:
 def _tell_infinite(numbers: np.ndarray, notes: list[str]) -> None:
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
-        notes.append(f"{len(infinite)} infinite value{'s' * (len(infinite) > 1)} (first in row {infinite[0] + 1}); kept")
+        notes.append(f"{count(len(infinite), 'infinite value')} (first in row {infinite[0] + 1}); kept")

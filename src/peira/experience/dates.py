@@ -31,20 +31,16 @@ def dates_of(words: Sequence[str], notes: list[str]) -> dict[str, np.datetime64]
     """
     if not words or not words[0][:1].isdigit():
         return None
-    for pattern, parse in ((_ISO, _iso), (_MONTH, _iso), (_SLASHED_ISO, _year_first), (_DOTTED, _day_first), (_SLASHED, None)):
-        if pattern.fullmatch(words[0]):
-            break
-    else:
+    pattern = next((p for p in _PARSERS if p.fullmatch(words[0])), None)
+    if pattern is None:
         return None
     if not all(pattern.fullmatch(w) for w in words):
         return None
-    order = "year, month, day"
-    if pattern is _DOTTED:
-        order = "day, month, year"
-    if parse is None:
+    parse, order = _PARSERS[pattern]
+    if pattern is _SLASHED:
         parts = [re.split("[/-]", w.split(" ")[0]) for w in words]
         day_first = any(int(p[0]) > 12 for p in parts)
-        parse, order = (_day_first, "day, month, year") if day_first else (_month_first, "month, day, year")
+        parse, order = (_day_first, "day, month, year") if day_first else (parse, order)
         if not day_first and not any(int(p[1]) > 12 for p in parts):
             order += " (nothing in it tells; pass dates as 2024-12-31 to be sure)"
     try:
@@ -84,3 +80,12 @@ def _parts(word: str, separator: str, place: tuple[int, int, int]) -> datetime:
     numbers = re.split(separator, day)
     clock = [int(t) for t in time.split(":")] if time else []
     return datetime(*(int(numbers[p]) for p in place), *clock)
+
+
+_PARSERS = {
+    _ISO: (_iso, "year, month, day"),
+    _MONTH: (_iso, "year, month"),
+    _SLASHED_ISO: (_year_first, "year, month, day"),
+    _DOTTED: (_day_first, "day, month, year"),
+    _SLASHED: (_month_first, "month, day, year"),
+}

@@ -7,11 +7,12 @@ holds names if words stand there over numbers. What is found is stated, and can 
 import csv
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 from peira.core.errors import DataError
 
 from .cells import MISSING, column_of
+from .naming import gather_notes, unique_names
 from .table import Table
 
 MAX_COLUMNS = 100_000
@@ -89,9 +90,12 @@ def _rows(text: str, delimiter: str, where: str) -> Iterator[tuple[int, list[str
     except csv.Error as error:
         what = str(error)
         if "unexpected end" in what or "field larger" in what:
-            what = f'a quotation mark (") is opened there and not closed, or a cell is longer than {csv.field_size_limit():,} characters'
+            limit = csv.field_size_limit()
+            what = f'a quotation mark (") is opened and not closed, or a cell is longer than {limit:,} characters'
         elif "expected after" in what:
             what = 'text follows a closing quotation mark; a quotation mark inside a quoted cell is written twice ("")'
+        elif "new-line" in what:
+            what = "a carriage return stands within it; give all lines of the file the same end"
         raise DataError(f"the row of {where} that begins on line {last + 1} cannot be read: {what}") from None
 
 
@@ -103,8 +107,9 @@ def find_delimiter(text: str, where: str, notes: list[str]) -> str:
         if candidate not in sample:
             continue
         rows = list(_loosely(sample, candidate))
-        width, n = Counter(map(len, rows)).most_common(1)[0]
-        share = n / len(rows)
+        body = rows[1:] or rows  # the first row may have one name fewer than there are columns
+        width, n = Counter(map(len, body)).most_common(1)[0]
+        share = n / len(body)
         if width < 2 or (candidate == " " and not (share > 0.95 and _mostly_numbers(rows))):
             continue
         # A tab, semicolon or bar on every line is no accident; commas also stand in sentences and decimals.
@@ -161,7 +166,7 @@ def find_header(rows: list[list[str]]) -> tuple[bool, str]:
     number = next((c for c in first if is_number(c)), None)
     if number is not None:
         return False, f"the first row holds a number ({number!r})"
-    gap = next((c for c in first[1:] if not c or (c.lower() in MISSING and not c.isalpha())), None)
+    gap = next((c for c in first if c and c.lower() in MISSING and not c.isalpha()), None)
     if gap is not None:
         return False, f"the first row holds a missing value ({gap!r})"
     if not below:
@@ -170,8 +175,10 @@ def find_header(rows: list[list[str]]) -> tuple[bool, str]:
     columns = [[v for row in below if len(row) > d and (v := row[d].strip())] for d in range(shift, len(first) + shift)]
     for name, column in zip(first, columns, strict=True):
         known = [v for v in column if v.lower() not in MISSING]
-        if known and sum(map(is_number, known)) > 0.5 * len(known):
+        if name and known and sum(map(is_number, known)) > 0.5 * len(known):
             return True, f"words stand over numbers (such as {name[:40]!r})"
+    if "" in first[1:]:
+        return False, "the first row holds an empty cell"
     again = next((c for c, column in zip(first, columns, strict=True) if c in column), None)
     if again is not None:
         return False, f"{again[:40]!r} of the first row stands below it as well"
@@ -183,7 +190,7 @@ def find_header(rows: list[list[str]]) -> tuple[bool, str]:
 def _counting(cells: list[str]) -> list[int]:
     """Five or more whole numbers among the cells, each one more than the one before; else nothing."""
     whole = [int(c) for c in cells if c.isdecimal() and len(c) < 9]
-    return whole if len(whole) >= 5 and all(b - a == 1 for a, b in zip(whole, whole[1:], strict=False)) else []
+    return whole if len(whole) >= 5 and all(b - a == 1 for a, b in pairwise(whole)) else []
 
 
 def _collect(
@@ -204,7 +211,7 @@ def _collect(
         notes.append(
             "each row ends with a delimiter; the empty last column was left out"
             if trailing
-            else "there is one name fewer than columns: the first column is taken as names of rows and called 'row_name'"
+            else "there is one name fewer than columns: the first column, of names of rows, is called 'row_name'"
         )
     width = len(names)
     rows = chain([first], rows)
@@ -213,7 +220,9 @@ def _collect(
     N = 0
     while block := list(islice(rows, max(_BLOCK // width, 1))):
         if trailing:
-            block = [(line, cells[:-1] if len(cells) == width + 1 and not cells[-1] else cells) for line, cells in block]
+            block = [
+                (line, cells[:-1] if len(cells) == width + 1 and not cells[-1] else cells) for line, cells in block
+            ]
         odd = [(line, N + i, cells) for i, (line, cells) in enumerate(block, 1) if len(cells) != width]
         ragged += odd
         N += len(block)
@@ -223,45 +232,10 @@ def _collect(
         line, row, cells = ragged[0]
         others = ", ".join(f"row {r} with {len(c)}" for _, r, c in ragged[1:5])
         raise DataError(
-            f"row {row} of {where} (line {line}) has {len(cells)} cells where {'the header' if header else 'the first row'} has "
-            f"{width}: {delimiter.join(cells)[:60]!r}; {len(ragged)} of {N} rows differ"
+            f"row {row} of {where} (line {line}) has {len(cells)} cells where "
+            f"{'the header' if header else 'the first row'} has {width}: {delimiter.join(cells)[:60]!r}; "
+            f"{len(ragged)} of {N} rows differ"
             + (f" (then {others}{' ...' if len(ragged) > 5 else ''})" if others else "")
             + ". Mend or remove them; cells that hold the delimiter must stand in quotation marks"
         )
     return names, parts
-
-
-def unique_names(names: list[str], notes: list[str]) -> list[str]:
-    """Names without gaps and repeats: x3 for an empty one, a_2 for the second a; changes are stated."""
-    taken = set(names)
-    counts: Counter[str] = Counter()
-    out: list[str] = []
-    changed: list[str] = []
-    for d, name in enumerate(names):
-        new = name or f"x{d}"
-        counts[name] += 1
-        n = counts[name]
-        while (n > 1 or not name) and new in taken:
-            n = max(n, 2)
-            new = f"{name or f'x{d}'}_{n}"
-            n += 1
-        taken.add(new)
-        out.append(new)
-        if new != name:
-            changed.append(f"column {d + 1} ({name!r}) is called {new!r}")
-    if changed:
-        notes.append("names that were empty or repeated: " + "; ".join(changed[:10]) + (" ..." if len(changed) > 10 else ""))
-    return out
-
-
-def gather_notes(told: dict[str, list[str]]) -> list[str]:
-    """Notes on columns, one for all columns that share it."""
-    sharing: dict[str, list[str]] = {}
-    for name, texts in told.items():
-        for text in texts:
-            sharing.setdefault(text, []).append(name)
-    notes = []
-    for text, names in sharing.items():
-        shown = ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        notes.append(f"column{'s' if len(names) > 1 else ''} {shown}: {text}")
-    return notes

@@ -28,20 +28,22 @@ Costs N D in time; N D' in memory, for D' columns written.
 Hastie, Tibshirani & Friedman (2009), section 2.2 (dummy variables) and 9.6 (missing predictors).
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
-from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
-from sklearn.utils.validation import _check_feature_names, _check_feature_names_in
+from sklearn.utils.validation import _check_feature_names, _check_feature_names_in, check_is_fitted
 
 from peira.core import Card, Transformer, param
 from peira.core.errors import DataError, UnreadableError, closest
+from peira.core.inputs import is_frame
 
 from .encoders import ENCODERS, Dates, Dropped, Encoder, Levels, Numeric
 from .kinds import KINDS, kind_of
+from .naming import count
 from .profile import missing_in, summarise
 from .table import Table
 
@@ -96,7 +98,7 @@ class DesignMatrix(Transformer):
         for learned in [n for n in vars(self) if n.endswith("_") and not n.startswith("__")]:
             delattr(self, learned)
         _check_feature_names(self, X, reset=True)
-        if named and not hasattr(self, "feature_names_in_"):
+        if isinstance(X, Table | Mapping):
             self.feature_names_in_ = np.array(table.names, object)
         unknown = (self.kinds or {}).keys() - set(table.names)
         if unknown and named:
@@ -151,8 +153,7 @@ class DesignMatrix(Transformer):
         -------
         Table, or array of shape (N, D) if the columns had no names
         """
-        if not self.__sklearn_is_fitted__():
-            raise NotFittedError("This DesignMatrix instance is not fitted yet: call fit before asking it anything")
+        check_is_fitted(self)
         matrix = np.asarray(X.numpy(force=True) if hasattr(X, "detach") else X, np.float64)
         width = len(self.get_feature_names_out())
         if matrix.ndim != 2 or matrix.shape[1] != width:
@@ -162,7 +163,9 @@ class DesignMatrix(Transformer):
         for encoder in self._encoders():
             stop = start + len(encoder.labels())
             columns[encoder.name] = (
-                _constant(encoder, len(matrix)) if isinstance(encoder, Dropped) else encoder.decode(matrix[:, start:stop])
+                _constant(encoder, len(matrix))
+                if isinstance(encoder, Dropped)
+                else encoder.decode(matrix[:, start:stop])
             )
             start = stop
         if hasattr(self, "feature_names_in_") or any(c.dtype.kind != "f" for c in columns.values()):
@@ -171,8 +174,7 @@ class DesignMatrix(Transformer):
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns of the design matrix: "age", "town=Ulm", "day:month_sin", "age=(missing)"."""
-        if not self.__sklearn_is_fitted__():
-            raise NotFittedError("This DesignMatrix instance is not fitted yet: call fit before asking it anything")
+        check_is_fitted(self)
         given = _check_feature_names_in(self, input_features)
         names = [f"{name}{label}" for name, e in zip(given, self._encoders(), strict=True) for label in e.labels()]
         return np.array(["intercept", *names] if self.intercept else names, object)
@@ -204,7 +206,9 @@ class DesignMatrix(Transformer):
             first = seen.setdefault(gone.tobytes(), name)
             own, blank = first == name, first != name
             if blank:
-                self.notes_.append(f"column {name!r}: missing in the same rows as {first!r}, whose indicator stands for both")
+                self.notes_.append(
+                    f"column {name!r}: missing in the same rows as {first!r}, whose indicator stands for both"
+                )
         if kind == "datetime":
             return self._told(Dates.learn(name, column, table.rows, standardise=self.standardise, indicator=own))
         if kind in ("categorical", "boolean"):
@@ -213,7 +217,10 @@ class DesignMatrix(Transformer):
             if isinstance(encoder, Levels) and encoder.other:
                 rare = encoder.unknown(column)
                 shown = ", ".join(repr(level[:40]) for level in list(rare)[:5]) + (" ..." if len(rare) > 5 else "")
-                self.notes_.append(f"column {name!r}: {len(rare)} rare levels ({shown}; {sum(rare.values())} rows) share one column")
+                self.notes_.append(
+                    f"column {name!r}: {count(len(rare), 'rare level')} in one column "
+                    f"({shown}; {count(sum(rare.values()), 'row')})"
+                )
             return self._told(encoder)
         order = list(kind) if isinstance(kind, list) else None
         encoder = Numeric.learn(
@@ -221,7 +228,10 @@ class DesignMatrix(Transformer):
         )
         if gone.any() and isinstance(encoder, Numeric):
             filled = encoder.fill if order is None else order[round(encoder.fill)]
-            self.notes_.append(f"column {name!r}: {gone.sum()} missing values filled with the {self.impute.replace('_', ' ')}, {filled}")
+            self.notes_.append(
+                f"column {name!r}: {count(gone.sum(), 'missing value')} filled with "
+                f"the {self.impute.replace('_', ' ')}, {filled}"
+            )
         return self._told(encoder)
 
     def _kind(self, name: str, table: Table, named: bool) -> tuple[Any, str]:
@@ -242,7 +252,9 @@ class DesignMatrix(Transformer):
     def _check_kinds(self) -> None:
         for name, kind in (self.kinds or {}).items():
             if isinstance(kind, str) and kind not in KINDS:
-                raise DataError(f"unknown kind {kind!r} for column {name!r}; {closest(kind, KINDS)}, or a list of ordered levels")
+                raise DataError(
+                    f"unknown kind {kind!r} for column {name!r}; {closest(kind, KINDS)}, or a list of ordered levels"
+                )
             if not isinstance(kind, str | list | tuple):
                 raise DataError(f"the kind of column {name!r} must be a word or a list of ordered levels, got {kind!r}")
 
@@ -254,25 +266,30 @@ class DesignMatrix(Transformer):
         N, D = table.shape
         for size, what in ((N, "sample"), (D, "feature")):
             if not size:
-                raise DataError(f"Found array with 0 {what}(s) (shape=({N}, {D})) while a minimum of 1 is required by DesignMatrix.")
-        array = hasattr(X, "detach") or isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and not X.dtype.names)
-        return table, not array
+                raise DataError(
+                    f"Found array with 0 {what}(s) (shape=({N}, {D})) while a minimum of 1 is required by DesignMatrix."
+                )
+        return table, isinstance(X, Table | Mapping) or is_frame(X) or bool(
+            getattr(getattr(X, "dtype", None), "names", None)
+        )
 
     def _again(self, X: Any) -> Table:
         """The columns that ``fit`` saw, in its order."""
-        if not self.__sklearn_is_fitted__():
-            raise NotFittedError("This DesignMatrix instance is not fitted yet: call fit before asking it anything")
-        table, named = self._table(X)
-        if isinstance(X, Table | dict) and hasattr(self, "feature_names_in_"):
+        check_is_fitted(self)
+        table, _ = self._table(X)
+        if isinstance(X, Table | Mapping) and hasattr(self, "feature_names_in_"):
             gone = [name for name in self.feature_names_in_ if name not in table]
             if gone:
-                raise DataError(f"column {gone[0]!r} of fit is missing ({len(gone)} in all); {closest(gone[0], table.names)}")
+                raise DataError(
+                    f"column {gone[0]!r} of fit is missing ({len(gone)} in all); {closest(gone[0], table.names)}"
+                )
             return table.select(self.feature_names_in_)
         if not hasattr(X, "detach"):
             _check_feature_names(self, X, reset=False)
         if len(table.names) != self.n_features_in_:
             raise DataError(
-                f"X has {len(table.names)} features, but DesignMatrix is expecting {self.n_features_in_} features as input"
+                f"X has {len(table.names)} features, "
+                f"but DesignMatrix is expecting {self.n_features_in_} features as input"
             )
         return table
 
@@ -288,7 +305,9 @@ class DesignMatrix(Transformer):
         except (TypeError, KeyError, AttributeError) as error:
             raise UnreadableError(f"the plans of a stored DesignMatrix cannot be read: {error!r}") from error
         if len(widths) != self.n_features_in_ or not finite:
-            raise UnreadableError(f"a stored DesignMatrix has {len(widths)} plans for {self.n_features_in_} columns, or not finite ones")
+            raise UnreadableError(
+                f"a stored DesignMatrix has {len(widths)} plans for {self.n_features_in_} columns, or not finite ones"
+            )
 
     def __sklearn_is_fitted__(self) -> bool:
         return "plans_" in vars(self)
@@ -306,7 +325,9 @@ def _only_value(column: np.ndarray) -> float | str | None:
 
 def _constant(encoder: Dropped, N: int) -> np.ndarray:
     value = encoder.value
-    return np.full(N, value, object) if isinstance(value, str) else np.full(N, np.nan if value is None else float(value))
+    return (
+        np.full(N, value, object) if isinstance(value, str) else np.full(N, np.nan if value is None else float(value))
+    )
 
 
 def _like(X: Any, values: np.ndarray) -> Any:

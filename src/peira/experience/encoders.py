@@ -15,7 +15,7 @@ Dropped    nothing: the column says nothing, or not in numbers
 """
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -53,7 +53,15 @@ class Numeric(Encoder):
 
     @classmethod
     def learn(
-        cls, name: str, column: np.ndarray, rows: np.ndarray, *, impute: str, standardise: bool, indicator: bool, order: list[str] | None
+        cls,
+        name: str,
+        column: np.ndarray,
+        rows: np.ndarray,
+        *,
+        impute: str,
+        standardise: bool,
+        indicator: bool,
+        order: list[str] | None,
     ) -> Encoder:
         """The encoder of a column of numbers; `Dropped` where all are equal."""
         values = to_numbers(name, column, rows, order)
@@ -146,7 +154,10 @@ class Levels(Encoder):
         return cls(name, kept, base, other, indicator, blank, [n / N for n in (*numbers, *rest, *missing)])
 
     def labels(self) -> list[str]:
-        return [f"={level}" for level in [*self.levels, *([OTHER] if self.other else []), *([MISSING] if self.indicator else [])]]
+        return [
+            f"={level}"
+            for level in [*self.levels, *([OTHER] if self.other else []), *([MISSING] if self.indicator else [])]
+        ]
 
     def encode(self, column: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
         """As `Numeric.encode`. A level never seen goes to the pooled ones; where there are none, the
@@ -164,13 +175,21 @@ class Levels(Encoder):
 
     def unknown(self, column: np.ndarray) -> dict[str, int]:
         """Levels of ``column`` that got no column of their own, with their counts."""
-        return {level: n for level, n in count_levels(to_words(column)) if level != self.base and level not in set(self.levels)}
+        return {
+            level: n
+            for level, n in count_levels(to_words(column))
+            if level != self.base and level not in set(self.levels)
+        }
 
     def decode(self, block: np.ndarray) -> np.ndarray:
         """The words; pooled and unknown ones come back as "(other)"."""
-        words = np.array([*self.levels, *([OTHER] if self.other else []), *([None] if self.indicator else []), self.base], object)
+        words = np.array(
+            [*self.levels, *([OTHER] if self.other else []), *([None] if self.indicator else []), self.base], object
+        )
         largest = block.argmax(1)
-        places = np.where(block.max(1, initial=0.0) > 0.5, largest, len(words) - 1) if self.base is not None else largest
+        places = (
+            np.where(block.max(1, initial=0.0) > 0.5, largest, len(words) - 1) if self.base is not None else largest
+        )
         return words[places]
 
 
@@ -244,7 +263,7 @@ CYCLES = {"month": 12, "weekday": 7, "hour": 24}
 
 
 def cycles_of(dates: np.ndarray) -> dict[str, np.ndarray]:
-    """How far each date has gone through its year (by months of equal length), week (from Monday) and day, in [0, 1)."""
+    """How far each date has gone through its year (of months of equal length), week and day, in [0, 1)."""
     day = dates.astype("datetime64[D]")
     month = dates.astype("datetime64[M]")
     length = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.float64)
@@ -277,7 +296,8 @@ def to_numbers(name: str, column: np.ndarray, rows: np.ndarray, order: list[str]
                     numbers[i] = float(word)
                 except ValueError:
                     raise DataError(
-                        f"column {name!r} holds {word[:40]!r} in row {rows[i]} where a number is expected; mend it or leave it empty"
+                        f"column {name!r} holds {word[:40]!r} in row {rows[i]} where a number is expected; "
+                        "mend it or leave it empty"
                     ) from None
         column = numbers
     values = column.astype(np.float64, copy=False)
@@ -296,7 +316,9 @@ def to_words(column: np.ndarray) -> np.ndarray:
         return column
     gone = missing_in(column)
     if column.dtype.kind == "f":
-        spell = {v: str(int(v)) if v == v and abs(v) < 1e16 and v == int(v) else repr(v) for v in set(column[~gone].tolist())}
+        spell = {
+            v: str(int(v)) if v == v and abs(v) < 1e16 and v == int(v) else repr(v) for v in set(column[~gone].tolist())
+        }
         return np.array([None if g else spell[v] for v, g in zip(column.tolist(), gone.tolist(), strict=True)], object)
     words = column.astype(str).astype(object)
     words[gone] = None

@@ -12,9 +12,11 @@ import numpy as np
 from peira.core.errors import DataError
 
 from .cells import MISSING
+from .columns import EXACT_WHOLE, TOO_LONG, clean_column
 from .dates import dates_of
-from .delimited import MAX_COLUMNS, gather_notes
-from .table import Table, clean_column
+from .delimited import MAX_COLUMNS
+from .naming import gather_notes
+from .table import Table
 
 _TARGETS = ("y", "target", "targets", "label", "labels", "labels0")
 _INPUTS = ("x", "data", "features", "inputs")
@@ -35,7 +37,8 @@ def parse_jsonl(text: str, where: str, notes: list[str]) -> Table:
             item = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise DataError(
-                f"line {number} of {where} is not JSON: {str(error)[:120]}; expected one object a line, such as {{\"age\": 31}}"
+                f"line {number} of {where} is not JSON: {str(error).split(';')[0]}; "
+                'expected one object a line, such as {"age": 31}'
             ) from None
         if not isinstance(item, dict):
             raise DataError(f"line {number} of {where} holds a {type(item).__name__}; expected one JSON object a line")
@@ -60,8 +63,8 @@ def parse_jsonl(text: str, where: str, notes: list[str]) -> Table:
 
 
 def _from_json(key: str, values: list[Any], told: list[str]) -> np.ndarray:
-    if any(type(v) is int and abs(v) > 2**53 for v in values):
-        told.append("whole numbers beyond 2^53, which float64 would round; kept as words")
+    if any(type(v) is int and abs(v) > EXACT_WHOLE for v in values):
+        told.append(TOO_LONG)
         values = [v if v is None else str(v) for v in values]
     array = np.empty(len(values), object)
     array[:] = values
@@ -93,7 +96,9 @@ def parse_parquet(data: bytes, where: str, max_bytes: int) -> Table:
         rows, columns = file.metadata.num_rows, file.metadata.num_columns
         packed = sum(file.metadata.row_group(g).total_byte_size for g in range(file.metadata.num_row_groups))
         if max(rows * columns * 8, packed) > max_bytes:
-            raise DataError(f"{where} has {rows:,} rows and {columns:,} columns, more than {max_bytes:,} bytes; raise max_bytes")
+            raise DataError(
+                f"{where} has {rows:,} rows and {columns:,} columns, more than {max_bytes:,} bytes; raise max_bytes"
+            )
         frame = file.read()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{where} is not a parquet file, or is damaged: {str(error)[:200]}") from error
@@ -117,7 +122,9 @@ def parse_npz(data: bytes, where: str, max_bytes: int) -> Table:
     table = {name: a for name, a in usable.items() if len(a) == N}
     shown = ", ".join(f"{name} {a.shape}" for name, a in list(arrays.items())[:12])
     if not table:
-        raise DataError(f"{where} holds no table: expected vectors or matrices of equal length, got {shown or 'no arrays'}")
+        raise DataError(
+            f"{where} holds no table: expected vectors or matrices of equal length, got {shown or 'no arrays'}"
+        )
     notes = [f"arrays in the archive: {shown}"]
     matrices = [name for name, a in table.items() if a.ndim == 2]
     names_in, feature_names = _feature_names(arrays, table, matrices)
@@ -126,7 +133,9 @@ def parse_npz(data: bytes, where: str, max_bytes: int) -> Table:
         notes.append(f"left out, because they do not have {N} rows of numbers or words: {', '.join(left[:12])}")
     target = next((lower[n] for n in _TARGETS if n in lower and lower[n] in table), None)
     if target in matrices:
-        notes.append(f"{target!r} has {table[target].shape[1]} columns, which may all be targets; the last is suggested")
+        notes.append(
+            f"{target!r} has {table[target].shape[1]} columns, which may all be targets; the last is suggested"
+        )
     order = sorted(table, key=lambda name: name == target)
     told: dict[str, list[str]] = {}
     columns: dict[str, np.ndarray] = {}
@@ -167,7 +176,9 @@ def _load_arrays(data: bytes, where: str, max_bytes: int) -> dict[str, np.ndarra
             members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
             size = sum(m.file_size for m in members)
             if size > max_bytes:
-                raise DataError(f"{where} unpacks to {size:,} bytes, more than {max_bytes:,}; raise max_bytes to read it")
+                raise DataError(
+                    f"{where} unpacks to {size:,} bytes, more than {max_bytes:,}; raise max_bytes to read it"
+                )
             for member in members:
                 with archive.open(member) as stream:
                     arrays[member.filename.removesuffix(".npy")] = _load_array(stream, member, where)

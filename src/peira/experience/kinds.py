@@ -23,10 +23,14 @@ import numpy as np
 from peira.core.errors import DataError
 
 KINDS = ("numeric", "categorical", "boolean", "datetime", "text", "identifier", "constant", "ignored")
-PAIRS = tuple(frozenset(p) for p in (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("on", "off"), ("0", "1")))
+PAIRS = tuple(
+    frozenset(p) for p in (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("on", "off"), ("0", "1"))
+)
 TRUE = frozenset(("true", "yes", "y", "t", "on", "1"))
 
-_ID_NAME = re.compile(r"(.*[_ .\-]|)(id|uuid|guid|key|index|rownames|row[_. ]?names?|row[_. ]?(id|number|nr)|unnamed.*)|.*[a-z]I[dD]")
+_ID_NAME = re.compile(
+    r"(.*[_ .\-]|)(id|uuid|guid|key|index|rownames|row[_. ]?names?|row[_. ]?(id|number|nr)|unnamed.*)|.*[a-z]I[dD]"
+)
 MAX_LABELS = 10
 
 
@@ -99,7 +103,9 @@ def task_of(column: np.ndarray, name: str = "y") -> tuple[Literal["regression", 
     ('regression', 'numbers with fractions')
     """
     if column.dtype.kind == "M":
-        raise DataError(f"the target {name!r} holds dates; predict a number instead, such as the days since a fixed one")
+        raise DataError(
+            f"the target {name!r} holds dates; predict a number instead, such as the days since a fixed one"
+        )
     if column.dtype.kind in "bO":
         n = len(set(column.tolist()) - {None})
         return "classification", f"{'truth values' if column.dtype.kind == 'b' else 'words'}, {n} different"

@@ -31,7 +31,10 @@ _BOMS = (  # the longer mark first: UTF-32's begins with UTF-16's
 )
 _BINARY = (
     (b"PAR1", "a parquet file; give it the ending .parquet"),
-    (b"PK\x03\x04", "a zip archive (also what xlsx and npz are); save the sheet as csv, or give an archive of arrays the ending .npz"),
+    (
+        b"PK\x03\x04",
+        "a zip archive, as xlsx and npz are; save the sheet as csv, or give an archive of arrays the ending .npz",
+    ),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Office file; save the sheet as csv"),
     (b"%PDF", "a PDF; export the table as csv"),
     (b"SQLite format 3", "an SQLite data base; export the table as csv"),
@@ -107,14 +110,15 @@ def _collect(stream: BinaryIO, where: str, max_bytes: int, text: bool) -> bytes:
         size += len(piece)
         if size > max_bytes:
             raise DataError(
-                f"{where} holds more than {max_bytes:,} bytes once unpacked; read a part of it, or raise the limit with max_bytes"
+                f"{where} holds more than {max_bytes:,} bytes once unpacked; "
+                "read a part of it, or raise the limit with max_bytes"
             )
         if text:
             first = _line_end(piece, piece.find)
             if open_line + (len(piece) if first < 0 else first) > MAX_LINE:
                 raise DataError(
-                    f"line {lines + 1} of {where} is longer than {MAX_LINE:,} bytes; no table has such lines, is it another "
-                    "kind of file, or are its line ends missing?"
+                    f"line {lines + 1} of {where} is longer than {MAX_LINE:,} bytes; no table has such "
+                    "lines, is it another kind of file, or are its line ends missing?"
                 )
             if not wide and (nul := piece.find(b"\0")) >= 0:
                 line = lines + piece.count(b"\n", 0, nul) + 1
@@ -181,7 +185,9 @@ def decode(data: bytes, encoding: str | None, where: str, notes: list[str]) -> s
         try:
             return data.decode(encoding).removeprefix("\ufeff")
         except LookupError:
-            raise DataError(f"no text encoding is called {encoding!r}; common ones are utf-8, utf-16, cp1252, latin-1, shift_jis") from None
+            raise DataError(
+                f"no text encoding is called {encoding!r}; common ones are utf-8, utf-16, cp1252, latin-1, shift_jis"
+            ) from None
         except UnicodeError as error:
             at = getattr(error, "start", 0)
             line = data.count(b"\n", 0, at) + 1

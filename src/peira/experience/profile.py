@@ -71,7 +71,11 @@ def summarise(column: np.ndarray) -> dict[str, Any]:
     show = _date if dates else float
     summary |= {"min": show(low), "max": show(high)}
     summary["quantiles"] = {f"{q:g}": show(v) for q, v in zip(QUANTILES, at.tolist(), strict=True)}
-    summary["histogram"] = {"low": show(low), "high": show(high), "counts": counts.tolist() if high > low else [len(ordered)]}
+    summary["histogram"] = {
+        "low": show(low),
+        "high": show(high),
+        "counts": counts.tolist() if high > low else [len(ordered)],
+    }
     if not dates:
         scale = max(abs(low), abs(high)) or 1.0
         mean = float((ordered / scale).mean())

@@ -155,7 +155,9 @@ def infer_roles(
     inputs = [p for p in profiles.values() if p.kind not in ("target", "ignored", "identifier", "constant", "text")]
     if targets and not inputs:
         notes.append("no column is left to predict from; say what the columns are if this is wrong")
-    repeated = repeated_rows([table[p.name] for p in profiles.values() if p.kind not in ("identifier", "ignored")], len(table))
+    repeated = repeated_rows(
+        [table[p.name] for p in profiles.values() if p.kind not in ("identifier", "ignored")], len(table)
+    )
     if repeated:
         notes.append(f"{repeated} of {len(table)} rows repeat an earlier row (identifiers aside); they are kept")
     return Roles(table, targets, profiles, task, reason, notes, dropped, repeated)
@@ -196,10 +198,14 @@ def _with_targets(table: Table, targets: list[str], notes: list[str]) -> tuple[T
         values = table[name]
         if values.dtype.kind == "f" and np.isinf(values).any():
             row = table.rows[np.flatnonzero(np.isinf(values))[0]]
-            raise DataError(f"the target {name!r} holds {np.isinf(values).sum()} infinite values (first in row {row}); drop or clip them")
+            raise DataError(
+                f"the target {name!r} holds {np.isinf(values).sum()} infinite values (first in row {row}); "
+                "drop or clip them"
+            )
         if len(values) and (values == values[0]).all():
             raise DataError(
-                f"the target {name!r} is constant: {values[0]!s} in all {len(values)} rows that have one; there is nothing to learn"
+                f"the target {name!r} is constant: {values[0]!s} in all {len(values)} rows that have one; "
+                "there is nothing to learn"
             )
     return table, dropped
 
@@ -210,7 +216,8 @@ def _task(table: Table, targets: list[str]) -> tuple[str | None, str]:
         return None, "no target was named"
     if len({task for task, _ in found}) > 1:
         raise DataError(
-            "the targets ask for different tasks: " + "; ".join(f"{n!r}: {t}" for n, (t, _) in zip(targets, found, strict=True))
+            "the targets ask for different tasks: "
+            + "; ".join(f"{n!r}: {t}" for n, (t, _) in zip(targets, found, strict=True))
         )
     return found[0]
 
@@ -228,5 +235,7 @@ def _profile(name: str, table: Table, summary: dict[str, Any], kind: str | None,
         kind, reason, order = "ordinal", "its order is declared", [str(level) for level in override]
         unknown = [level["level"] for level in summary.get("levels", []) if level["level"] not in order]
         if unknown:
-            raise DataError(f"column {name!r} holds {unknown[0]!r}, which is not among its declared levels {', '.join(order)}")
+            raise DataError(
+                f"column {name!r} holds {unknown[0]!r}, which is not among its declared levels {', '.join(order)}"
+            )
     return ColumnProfile(name, kind, reason, summary["n_missing"], summary["n_unique"], summary, order)

@@ -58,7 +58,8 @@ def stratified(y: Any, k: int = 5, *, seed: int = 0) -> Split:
     if counts.min() < k:
         rare = values[counts.argmin()]
         raise DataError(
-            f"label {str(rare)!r} has {counts.min()} rows, fewer than the {k} folds; take fewer folds, pool rare labels, or use kfold"
+            f"label {str(rare)!r} has {counts.min()} rows, fewer than the {k} folds; "
+            "take fewer folds, pool rare labels, or use kfold"
         )
     return _sorted(model_selection.StratifiedKFold(k, shuffle=True, random_state=seed).split(strata, strata))
 
@@ -141,8 +142,12 @@ def holdout(n: int, share: float = 0.2, *, seed: int = 0, y: Any = None, groups:
         strata = _strata(np.asarray(y))
         _, counts = np.unique(strata, return_counts=True)
         if counts.min() < 2 or size < len(counts) or n - size < len(counts):
-            raise DataError(f"{len(counts)} labels, the rarest with {counts.min()} rows, cannot all stand in both parts of {n} rows")
-        return _sorted(model_selection.StratifiedShuffleSplit(1, test_size=size, random_state=seed).split(strata, strata))
+            raise DataError(
+                f"{len(counts)} labels, the rarest with {counts.min()} rows, cannot all stand in both parts of {n} rows"
+            )
+        return _sorted(
+            model_selection.StratifiedShuffleSplit(1, test_size=size, random_state=seed).split(strata, strata)
+        )
     chosen = np.zeros(units, bool)
     chosen[np.random.default_rng(seed).permutation(units)[:size]] = True
     test = chosen[codes]
@@ -189,7 +194,11 @@ def _check_folds(n: int, k: int, what: str = "rows") -> None:
     if k < 2:
         raise DataError(f"the number of folds must be at least 2, got {k}")
     if n < k:
-        raise DataError(f"{n} {what} cannot be dealt out into {k} parts; take at most {n}" if n > 1 else f"{n} {what} cannot be split")
+        raise DataError(
+            f"{n} {what} cannot be dealt out into {k} parts; take at most {n}"
+            if n > 1
+            else f"{n} {what} cannot be split"
+        )
 
 
 def _codes(labels: Any) -> np.ndarray:

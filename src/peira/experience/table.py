@@ -12,8 +12,7 @@ import numpy as np
 
 from peira.core.errors import DataError, closest
 
-EXACT_WHOLE = 2.0**53
-"""Whole numbers up to here keep all their digits in float64."""
+from .columns import columns_of, columns_of_frame
 
 
 class Table:
@@ -53,9 +52,13 @@ class Table:
         self._columns = dict(columns)
         lengths = {name: len(values) for name, values in self._columns.items()}
         if len(set(lengths.values())) > 1:
-            first, second = next(iter(lengths)), next(n for n, k in lengths.items() if k != next(iter(lengths.values())))
+            first, second = (
+                next(iter(lengths)),
+                next(n for n, k in lengths.items() if k != next(iter(lengths.values()))),
+            )
             raise DataError(
-                f"columns of a table have equal length, but {first!r} has {lengths[first]} values and {second!r} {lengths[second]}"
+                "columns of a table have equal length, "
+                f"but {first!r} has {lengths[first]} values and {second!r} {lengths[second]}"
             )
         N = next(iter(lengths.values()), 0 if rows is None else len(rows))
         self.notes = list(notes)
@@ -110,6 +113,18 @@ class Table:
         """The columns by name."""
         return dict(self._columns)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The columns side by side, where all hold numbers or truth values."""
+        words = next((n for n, v in self._columns.items() if v.dtype.kind not in "fb"), None)
+        if words is not None:
+            kind = "dates" if self._columns[words].dtype.kind == "M" else "words"
+            raise DataError(
+                f"column {words!r} holds {kind}, not numbers; "
+                "put peira.experience.DesignMatrix before a method that needs numbers"
+            )
+        columns = [v.astype(dtype or np.float64) for v in self._columns.values()]
+        return np.column_stack(columns) if columns else np.empty((len(self), 0))
+
     def __repr__(self) -> str:
         shown = ", ".join(self.names[:8]) + (f", ... and {len(self.names) - 8} more" if len(self.names) > 8 else "")
         return f"Table({len(self)} rows, {len(self.names)} columns: {shown})"
@@ -136,136 +151,16 @@ class Table:
         if isinstance(data, Table):
             return data
         if isinstance(data, Mapping):
-            return cls(*_clean((str(name), values) for name, values in data.items()))
+            return cls(*columns_of((str(name), values) for name, values in data.items()))
         if not isinstance(data, np.ndarray):
             import narwhals as nw
 
             if nw.dependencies.is_into_dataframe(data) or hasattr(data, "collect"):
-                return cls(**_from_frame(data))
+                return cls(**columns_of_frame(data))
             data = data.numpy(force=True) if hasattr(data, "detach") else np.asarray(data)
         if data.dtype.names:
-            return cls(*_clean((name, data[name]) for name in data.dtype.names))
+            return cls(*columns_of((name, data[name]) for name in data.dtype.names))
         if data.ndim != 2:
             raise DataError(f"Expected 2D array for a table, got an array of shape {data.shape}. Reshape your data")
         rows = np.arange(1, len(data) + 1)
-        return cls(*_clean((f"x{d}", data[:, d]) for d in range(data.shape[1])), rows=rows)
-
-
-def _clean(columns: Iterable[tuple[str, Any]]) -> tuple[dict[str, np.ndarray], list[str]]:
-    notes: list[str] = []
-    return {name: clean_column(name, values, notes) for name, values in columns}, notes
-
-
-def clean_column(name: str, values: Any, notes: list[str]) -> np.ndarray:
-    """One column in the form that tables hold; what had to be decided is added to the notes."""
-    array = np.asarray(values.numpy(force=True) if hasattr(values, "detach") else values)
-    if array.ndim != 1:
-        raise DataError(f"column {name!r} of a table has shape {array.shape}; expected one value a row")
-    kind = array.dtype.kind
-    if kind == "c":
-        raise DataError(f"Complex data not supported: column {name!r} holds {array.dtype}")
-    if kind == "M":
-        return array.astype("datetime64[us]")
-    if kind == "m":
-        notes.append(f"column {name!r} holds durations; taken in seconds")
-        return np.where(np.isnat(array), np.nan, array / np.timedelta64(1, "s"))
-    if kind in "iu" and len(array) and max(abs(int(array.max())), abs(int(array.min()))) > EXACT_WHOLE:
-        notes.append(f"column {name!r} holds whole numbers beyond 2^53, which float64 would round; kept as words")
-        return array.astype(str).astype(object)
-    if kind == "f" or kind in "iu":
-        return array.astype(np.float64, copy=False)
-    if kind == "b":
-        return array
-    if kind == "U":
-        return array.astype(object)
-    if kind == "S":
-        return np.char.decode(array, "utf-8", "replace").astype(object)
-    if kind != "O":
-        raise DataError(f"column {name!r} holds {array.dtype}; expected numbers, words, truth values or dates")
-    return _clean_objects(name, array, notes)
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a Python value stands for no value: None, NaN, NaT or pandas' NA."""
-    if value is None or (isinstance(value, float) and value != value):
-        return True
-    return type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, np.datetime64) and np.isnat(value))
-
-
-def _clean_objects(name: str, array: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Python objects: all of one kind they become that kind; numbers among words become words."""
-    kinds = {type(v) for v in array}
-    missing = {k for k in kinds if k is type(None) or k.__name__ in ("NAType", "NaTType")}
-    kinds -= missing
-    if kinds <= {str}:
-        return array if missing <= {type(None)} else np.array([v if type(v) is str else None for v in array], object)
-    gone = np.array([is_missing(v) for v in array])
-    held = array[~gone]
-    if all(issubclass(k, bool | np.bool_) for k in kinds):
-        return held.astype(bool) if not gone.any() else np.array([None if g else str(bool(v)) for v, g in zip(array, gone, strict=True)], object)
-    if all(hasattr(k, "isoformat") or issubclass(k, np.datetime64 | float) for k in kinds) and not all(issubclass(k, float) for k in kinds):
-        out = np.full(len(array), np.datetime64("NaT"), "datetime64[us]")
-        out[~gone] = [np.datetime64(v.isoformat() if hasattr(v, "isoformat") else v, "us") for v in held]
-        return out
-    odd = next((v for v in held if isinstance(v, dict | list | tuple | set | np.ndarray)), None)
-    if odd is not None:
-        raise TypeError(
-            f"column {name!r} holds a {type(odd).__name__}; the argument must be a string or a real number in every cell"
-        )
-    if not any(issubclass(k, str) for k in kinds):
-        try:
-            out = np.full(len(array), np.nan)
-            out[~gone] = held.astype(np.float64)
-            return out
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"column {name!r}: {error}; the argument must be a string or a real number") from error
-    n_words = sum(isinstance(v, str) for v in held)
-    if n_words < len(held):
-        notes.append(f"column {name!r} mixes {n_words} words with {len(held) - n_words} other values; all kept as words")
-    return np.array([None if g else str(v) for v, g in zip(array, gone, strict=True)], object)
-
-
-def _from_frame(data: Any) -> dict[str, Any]:
-    import narwhals as nw
-
-    try:
-        frame = nw.from_native(data)
-        frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-        names = [str(name) for name in frame.columns]
-    except (TypeError, nw.exceptions.NarwhalsError) as error:
-        raise DataError(f"this {type(data).__name__} cannot be read as a table: {error}") from error
-    notes: list[str] = []
-    columns, orders = {}, {}
-    for name in frame.columns:
-        series = frame[name]
-        columns[str(name)] = _from_series(str(name), series, notes)
-        if isinstance(series.dtype, nw.Enum):
-            orders[str(name)] = [str(level) for level in series.dtype.categories]
-    if len(set(names)) < len(names):
-        raise DataError(f"the frame has columns of the same name: {', '.join(n for n in set(names) if names.count(n) > 1)}")
-    return {"columns": columns, "notes": notes, "orders": orders}
-
-
-def _from_series(name: str, series: Any, notes: list[str]) -> np.ndarray:
-    import narwhals as nw
-
-    dtype = series.dtype
-    if dtype.is_numeric() and not isinstance(dtype, nw.Decimal):
-        if dtype.is_integer() and len(series) and series.null_count() < len(series):
-            if max(abs(int(series.max())), abs(int(series.min()))) > EXACT_WHOLE:
-                return clean_column(name, np.array([None if v is None else str(v) for v in series.to_list()], object), notes)
-        return series.cast(nw.Float64).to_numpy().astype(np.float64, copy=False) if series.null_count() else series.to_numpy().astype(np.float64, copy=False)
-    if dtype == nw.Boolean and not series.null_count():
-        return series.to_numpy().astype(bool)
-    if isinstance(dtype, nw.Datetime) and dtype.time_zone:
-        notes.append(f"column {name!r} has the time zone {dtype.time_zone}; taken in UTC")
-        return series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
-    if dtype in (nw.Date, nw.Datetime):
-        return series.cast(nw.Datetime("us")).to_numpy().astype("datetime64[us]")
-    if isinstance(dtype, nw.Duration):
-        return clean_column(name, series.to_numpy(), notes)
-    if isinstance(dtype, nw.List | nw.Struct | nw.Array | nw.Binary):
-        raise DataError(f"column {name!r} holds {dtype}; expected numbers, words, truth values or dates")
-    values = np.empty(len(series), object)
-    values[:] = series.to_list()
-    return clean_column(name, values, notes)
+        return cls(*columns_of((f"x{d}", data[:, d]) for d in range(data.shape[1])), rows=rows)

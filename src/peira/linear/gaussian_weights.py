@@ -15,12 +15,13 @@ by the identity of Woodbury, so that nothing of size D x D is ever formed.
 
 import math
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.linalg import solve_triangular
 
-from ..core.errors import DataError, RankWarning
+from ..core.errors import DataError, RankWarning, UnreadableError
 from ..core.inputs import Queries
 from ..numerics.cholesky import cholesky
 from ..numerics.moments import gram
@@ -52,7 +53,7 @@ class GaussianWeights:
 
     @property
     def dual(self) -> bool:
-        return self.factor.shape[0] != self.scale.shape[0] or len(self.rows) > 0
+        return len(self.rows) > 0
 
     @property
     def log_det(self) -> float:
@@ -80,23 +81,30 @@ class GaussianWeights:
         eye = torch.eye(D, dtype=self.scale.dtype, device=self.scale.device)
         return gram(solve_triangular(self.factor, eye, upper=False)) / torch.outer(self.scale, self.scale)
 
-    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        """Deviations from the mean, (*shape, D), from N(0, S)."""
-        like = {"generator": generator, "dtype": self.scale.dtype, "device": self.scale.device}
-        Z = torch.randn(math.prod(shape), len(self.scale), **like)
-        if self.dual:
-            # Draw weights from the prior and data from the weights, then condition (Matheron's rule).
-            W = Z / self.scale.sqrt()
-            noise = torch.randn(len(W), len(self.rows), **like) / self.beta**0.5
-            W -= torch.cholesky_solve((W @ self.rows.T + noise).T, self.factor).T @ self.rows / self.scale
-        else:
-            W = solve_triangular(self.factor.T, Z.T, upper=True).T / self.scale
-        return W.reshape(*shape, -1)
+    def draw(self, n: int, rng: np.random.Generator) -> torch.Tensor:
+        """Deviations from the mean, (n, D), from N(0, S)."""
+        Z = self.scale.new_tensor(rng.standard_normal((n, len(self.scale))))
+        if not self.dual:
+            return solve_triangular(self.factor.T, Z.T, upper=True).T / self.scale
+        # Draw weights from the prior and data from the weights, then condition (Matheron's rule).
+        W = Z / self.scale.sqrt()
+        noise = self.scale.new_tensor(rng.standard_normal((n, len(self.rows)))) / self.beta**0.5
+        return W - torch.cholesky_solve((W @ self.rows.T + noise).T, self.factor).T @ self.rows / self.scale
 
     @classmethod
     def restored(cls, learned: dict, queries: Queries) -> "GaussianWeights":
-        """From the dictionary that a method keeps (`vars` of this object, in the form of its data)."""
-        return cls(**{f.name: learned[f.name] if f.name == "beta" else queries.tensor(learned[f.name]) for f in fields(cls)})
+        """From the dictionary that a method keeps: `vars` of this object, in the form of its data."""
+        return cls(**{k: v if k == "beta" else queries.tensor(v) for k, v in learned.items()})
+
+
+def check_stored(owner: str, learned: object, D: int, K: int) -> None:
+    """Refuse a stored posterior that no fit gives."""
+    shapes = {k: tuple(np.shape(v)) for k, v in learned.items()} if isinstance(learned, dict) else {}
+    R = shapes.get("rows", (0,))[0]
+    size = R or D
+    expected = {"mean": (D, K), "factor": (size, size), "scale": (D,), "rows": (R, D), "beta": ()}
+    if shapes != expected or not all(bool(np.isfinite(np.asarray(v)).all()) for v in learned.values()):
+        raise UnreadableError(f"{owner} should hold a finite posterior of shapes {expected}, and has {shapes}")
 
 
 def posterior(
@@ -153,7 +161,10 @@ def posterior(
     Lambda = Lambda / torch.outer(scale, scale)
     L, failed = torch.linalg.cholesky_ex(Lambda)
     if flat and (int(failed) or bool((L.diagonal() ** 2 < 1e-14 * len(L)).any())):
-        _refuse_flat(torch.where(torch.arange(len(L)) < (int(failed) or len(L) + 1) - 1, L.diagonal(), 0.0), names)
+        _refuse_flat(
+            torch.where(torch.arange(len(L), device=L.device) < (int(failed) or len(L) + 1) - 1, L.diagonal(), 0.0),
+            names,
+        )
     if int(failed):
         L, jitter = cholesky(Lambda)
         _warn_of(jitter, names)
@@ -165,16 +176,16 @@ def posterior(
 def _refuse_flat(pivots: torch.Tensor, names: tuple[str, ...]) -> None:
     name = names[int(pivots.argmin())]
     raise DataError(
-        f"the prior is flat and the data do not determine the weight of column {name!r} (it is constant, a combination of "
-        "columns before it, or there are fewer rows than columns): give it a prior with alpha > 0, or drop the column"
+        f"the prior is flat and the data do not determine the weight of column {name!r} (it is constant, a combination "
+        "of columns before it, or rows are fewer than columns): give it a prior with alpha > 0, or drop the column"
     )
 
 
 def _warn_of(jitter: float, names: tuple[str, ...]) -> None:
     if jitter:
         warnings.warn(
-            f"some of the {len(names)} columns are collinear to rounding: a jitter of {jitter:.2g} was added to the diagonal; "
-            "drop duplicates or raise the prior precision",
+            f"some of the {len(names)} columns are collinear to rounding: a jitter of {jitter:.2g} was added to the "
+            "diagonal; drop duplicates or raise the prior precision",
             RankWarning,
             stacklevel=4,
         )

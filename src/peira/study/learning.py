@@ -157,11 +157,18 @@ def learn(
         run = Run.create(output or _free_name(config["source"]), config)
         if stdin is not None:
             (run.path / _STDIN).write_bytes(stdin)
-        run.update(data_sha256=study.digest, source=config["source"], target=study.target, task=study.task, seed=seed)
+        run.update(
+            data_sha256=study.digest,
+            source=config["source"],
+            target=study.target,
+            task=study.task,
+            measure=study.measure.name,
+            seed=seed,
+        )
         run.write_json("data/profile.json", study.roles.to_json())
         run.write_json("data/splits.json", to_json(study.folds, len(study.y)))
     further = test if config.get("test") == _FRAME else config.get("test")
-    listeners = [Recorder(run.path / "events.jsonl", depth=3)] + ([Progress()] if progress else [])
+    listeners = [Recorder(run.path / "events.jsonl", depth=2)] + ([Progress()] if progress else [])
     with contextlib.closing(listeners[0]), observing(*listeners), limiting(interruptible=True):
         cells = _search(study, run, jobs)
         finish(study, run, cells, further)
@@ -344,7 +351,7 @@ def _numbers(y: np.ndarray, target: str) -> np.ndarray:
 
 
 def _design_width(X: Table, roles: Roles) -> int:
-    return DesignMatrix(kinds=roles.kinds).fit(X).n_features_out_
+    return len(DesignMatrix(kinds=roles.kinds).fit(X).get_feature_names_out())
 
 
 def _digest(table: Table) -> str:

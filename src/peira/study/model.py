@@ -10,47 +10,183 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from ..core import Card, DataError, Method, param
+from ..core import Card, Method, Regressor, Transformer, UnreadableError, param
+from ..core.errors import DataError
 from ..core.registry import get_method
 from ..core.tasks import TASKS
-from ..experience.basis import NaturalSpline, Polynomial
+from ..experience.basis import NaturalSpline, PolynomialFeatures
 from ..experience.design import DesignMatrix
 
 Expansion = Literal["none", "splines", "polynomial"]
 
 
-class TableModel(Method):
-    """A design, optional basis functions, and a method.
+class TableModel(Regressor):
+    """Design, optional basis functions, and a method, fitted as one.
 
     Attributes
     ----------
     design_ : DesignMatrix
-    basis_ : Method or None
+    basis_ : Transformer or None
+        Basis functions of the numeric columns.
     method_ : Method
-    residual_quantiles_ : array of shape (Q,), optional
-        Quantiles, at Q even levels from 0 to 1, of residuals on rows that the model had not
-        seen; in units of the predictive standard deviation where the method has one. Set by
-        `calibrate`.
+    residual_quantiles_ : array of shape (Q,)
+        Quantiles, at even levels from 0 to 1, of residuals on rows that the model had not seen, in
+        units of the predictive standard deviation where the method has one; set by `calibrate`.
+    target_ : str
+        Name of the column that it predicts; set by a run.
+
+    Examples
+    --------
+    >>> from peira.study.model import TableModel
+    >>> table = {"size": [1.0, 2.0, 3.0, None], "town": ["Ulm", "Bonn", "Ulm", "Bonn"]}
+    >>> TableModel().fit(table, [1.0, 2.0, 3.0, 2.0]).predict(table)
+    array([2., 2., 2., 2.])
     """
 
-    card = Card(tasks="regression", reference="Hastie, Tibshirani & Friedman (2009) 5.1, 7.10.2", missing=True, cost="the method's")
+    card = Card(
+        tasks="regression",
+        reference="Hastie, Tibshirani & Friedman (2009) 5.1, 7.10.2; intervals: Lei et al. (2018)",
+        cost="the method's",
+        missing=True,
+    )
     method: Method | None = param(None, "what learns from the numbers; None is the task's baseline")
     expansion: Expansion = param("none", "basis functions of the numeric columns")
-    kinds: dict | None = param(None, "kinds of columns, by name, as the roles decided; None infers them")
+    kinds: dict | None = param(None, "kinds of columns by name, as the roles decided; None infers them")
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn design, basis and method from a table and its targets."""
+        """Learn design, basis and method.
+
+        Parameters
+        ----------
+        X : Table, frame, dict of columns or array of shape (N, D)
+        y : array of shape (N,)
+        sample_weight : array of shape (N,), optional
+            For methods that take weights.
+        """
         self._check_parameters()
+        part = TableModel(**self.get_params(deep=False))
+        return self._take(part._learn(part.prepare(X), y, sample_weight))
+
+    def prepare(self, X: Any) -> np.ndarray:
+        """Learn design and basis alone, and give the numbers that the method would see, of shape (N, D')."""
+        self.design_ = DesignMatrix(kinds=self.kinds)
+        Z = self.design_.fit_transform(X)
+        if Z.shape[1] == 0:
+            raise DataError("no column is left after constants, identifiers and free text were left out")
+        self.basis_ = _basis(self.expansion)
+        self.n_features_in_ = self.design_.n_features_in_
+        if self.basis_ is not None:
+            numeric = self._numeric()
+            if not numeric.any():
+                self.basis_ = None
+            else:
+                return np.hstack([self.basis_.fit_transform(Z[:, numeric]), Z[:, ~numeric]])
+        return Z
+
+    def numbers(self, X: Any) -> np.ndarray:
+        """What the method sees of these rows, of shape (N, D')."""
+        Z = self.design_.transform(X)
+        if self.basis_ is None:
+            return Z
+        numeric = self._numeric()
+        return np.hstack([self.basis_.transform(Z[:, numeric]), Z[:, ~numeric]])
+
+    def get_names(self) -> list[str]:
+        """Names of the columns that the method sees."""
+        names = self.design_.get_feature_names_out()
+        if self.basis_ is None:
+            return names.tolist()
+        numeric = self._numeric()
+        return [*self.basis_.get_feature_names_out(names[numeric]), *names[~numeric]]
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Predict the target of each row; see `Regressor.predict`."""
+        return self.method_.predict(self.numbers(X), **({"return_std": True} if return_std else {}))
+
+    @available_if(lambda self: hasattr(getattr(self, "method_", self.method), "predict_dist"))
+    def predict_dist(self, X: Any) -> Any:
+        """The method's own predictive distribution of each row's target."""
+        return self.method_.predict_dist(self.numbers(X))
+
+    def calibrate(self, observed: np.ndarray, predicted: np.ndarray, std: np.ndarray | None = None) -> None:
+        """Set the width of `interval` by errors on rows that the fits had not seen.
+
+        Parameters
+        ----------
+        observed, predicted : array of shape (N,)
+            From the folds of a cross-validation.
+        std : array of shape (N,), optional
+            Predictive standard deviations, for methods that have them.
+        """
+        residuals = (observed - predicted) / (1.0 if std is None else np.maximum(std, np.finfo(float).tiny))
+        self.residual_quantiles_ = np.quantile(residuals, np.linspace(0, 1, 1001))
+        self.residuals_scaled_ = std is not None
+
+    def interval(self, X: Any, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        r"""Bounds that hold the stated share of new targets.
+
+        .. math:: [\hat y + s\, q_{(1-c)/2},\; \hat y + s\, q_{(1+c)/2}]
+
+        with the quantiles q of the residuals on unseen rows: right on average over rows like those
+        of the table, whatever the noise looks like.
+
+        Parameters
+        ----------
+        X : Table, frame, dict of columns or array of shape (N, D)
+        level : float in (0, 1), default 0.9
+
+        Returns
+        -------
+        low, high : array of shape (N,)
+        """
+        if not 0 < level < 1:
+            raise DataError(f"the level of an interval must lie between 0 and 1, got {level}")
+        grid = np.linspace(0, 1, len(self.residual_quantiles_))
+        q = np.interp([(1 - level) / 2, (1 + level) / 2], grid, self.residual_quantiles_)
+        if not self.residuals_scaled_:
+            mean = self.predict(X)
+            return mean + q[0], mean + q[1]
+        mean, std = self.predict(X, return_std=True)
+        return mean + std * q[0], mean + std * q[1]
+
+    # ---------------------------------------------------------------- private
+
+    def _learn(self, Z: np.ndarray, y: Any, sample_weight: Any) -> Self:
         method = self.method if self.method is not None else get_method(TASKS["regression"].baseline)()
-        design = DesignMatrix(kinds=self.kinds)
-        Z = design.fit_transform(X)
-        basis = _basis(self.expansion)
-        if basis is not None:
-            Z = basis.fit_transform(Z)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        learner = type(method)(**method.get_params(deep=False)).fit(Z, y, **weights)
+        self.method_ = type(method)(**method.get_params(deep=False)).fit(Z, y, **weights)
+        return self
+
+    def _take(self, part: "TableModel") -> Self:
+        """Replace what was learned by what ``part`` learned; until then, a failed fit has changed nothing."""
+        learned = {name: value for name, value in vars(part).items() if name.endswith("_")}
         for name in [n for n in vars(self) if n.endswith("_")]:
             delattr(self, name)
-        self.design_, self.basis_, self.method_ = design, basis, learner
-        self.n_features_in_ = design.n_features_in_
+        vars(self).update(learned)
+        self.target_shape_ = part.method_.target_shape_
+        if hasattr(part.design_, "feature_names_in_"):
+            self.feature_names_in_ = part.design_.feature_names_in_
         return self
+
+    def _numeric(self) -> np.ndarray:
+        """Which columns of the design are numbers, for which basis functions make sense."""
+        numbers = {plan["name"] for plan in self.design_.plans_ if plan["kind"] == "numeric"}
+        return np.array([name in numbers for name in self.design_.get_feature_names_out()])
+
+    def _predict(self, queries: Any) -> Any:
+        return self.method_._predict(queries)
+
+    def _check_learned(self) -> None:
+        super()._check_learned()
+        if not self.__sklearn_is_fitted__():
+            return
+        parts = {"design_": DesignMatrix, "method_": Method, "basis_": Transformer | None}
+        for name, kind in parts.items():
+            if not isinstance(getattr(self, name, 0), kind):
+                raise UnreadableError(f"a stored TableModel needs {name} to be a {kind}")
+
+
+def _basis(expansion: Expansion) -> Transformer | None:
+    if expansion == "splines":
+        return NaturalSpline(df=5)
+    return PolynomialFeatures(degree=2, include_bias=False) if expansion == "polynomial" else None

@@ -13,29 +13,130 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
-from ..measures import Measure, bayesian_comparison, corrected_t_test
-from ..measures.wording import quantity
+from ..core import strictjson
+from ..measures import Measure
+from ..measures.comparison import compare_folds
 from .candidates import Candidate
 from .evaluating import Cell
+from .run import plain
 
 LEVEL = 0.95
-_ROPE = 0.01  # differences below one hundredth of the baseline's score are nothing to act on
+ROPE = 0.01
+"""Differences below this share of the baseline's score count as practically none."""
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """A candidate's (or the procedure's) predictions for all rows that were tested."""
+    """Predictions for all rows that were tested, of a candidate or of the procedure."""
 
     rows: np.ndarray
-    folds: np.ndarray
     arrays: dict[str, np.ndarray]
 
     @classmethod
     def of(cls, cells: Sequence[Cell], tests: Sequence[np.ndarray]) -> "Pooled":
-        names = set.intersection(*({*cell.arrays} for cell in cells))
+        """The cells' arrays one behind the other; what only some methods give (a spread) needs all of them."""
+        names = sorted(set.intersection(*({*cell.arrays} for cell in cells)))
         return cls(
             np.concatenate([tests[cell.fold] for cell in cells]),
-            np.concatenate([np.full(len(tests[cell.fold]), cell.fold) for cell in cells]),
-            {name: np.concatenate([cell.arrays[name] for cell in cells]) for name in sorted(names)},
+            {name: np.concatenate([cell.arrays[name] for cell in cells]) for name in names},
         )
+
+
+def leaderboard(
+    candidates: Sequence[Candidate], cells: Sequence[Cell], folds: Sequence[tuple], measure: Measure, stopped: str | None
+) -> list[dict[str, Any]]:
+    """A row for each candidate, best first; failures and candidates left out last, with their reason.
+
+    Returns
+    -------
+    list of dict
+        ``id``, ``method``, ``title``, ``status`` ("ok", "failed", "skipped"), ``reason``, ``score``,
+        ``interval``, ``fold_scores``, ``params``, ``difference`` (to the best), ``baseline``,
+        ``fit_seconds``, ``predict_seconds``.
+    """
+    tests = [test for _, test in folds]
+    rows = [_row(c, [cell for cell in cells if cell.candidate == c.id], tests, measure, stopped) for c in candidates]
+    sign = -1 if measure.better == "higher" else 1
+    rows.sort(key=lambda row: (row["status"] != "ok", sign * row["score"] if row["status"] == "ok" else 0.0, row["id"]))
+    if rows and rows[0]["status"] == "ok":
+        reference = next((row["score"] for row in rows if row["baseline"] and row["status"] == "ok"), rows[0]["score"])
+        for row in rows[1:]:
+            if row["status"] == "ok":
+                row["difference"] = _difference(rows[0], row, folds, measure, ROPE * abs(reference))
+    return rows
+
+
+def _row(candidate: Candidate, cells: list[Cell], tests: list, measure: Measure, stopped: str | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": candidate.id,
+        "method": candidate.method,
+        "title": candidate.title,
+        "baseline": candidate.baseline,
+        "status": "ok",
+        "reason": None,
+        "score": None,
+        "interval": None,
+        "fold_scores": [cell.score for cell in cells],
+        "params": {},
+        "difference": None,
+        "fit_seconds": None,
+        "predict_seconds": None,
+    }
+    failed = [cell for cell in cells if cell.status != "ok"]
+    if candidate.skip or len(cells) < len(tests):
+        why = "the search was interrupted" if stopped == "interrupted" else "the budget was spent before its turn"
+        return {**row, "status": "skipped", "reason": candidate.skip or why}
+    if failed:
+        return {**row, "status": "failed", "reason": f"fold {failed[0].fold}: {failed[0].reason}"}
+    value, interval = pooled_score(Pooled.of(cells, tests), measure)
+    chosen = Counter(strictjson.dumps(plain(cell.chosen)) for cell in cells)
+    return {
+        **row,
+        "score": value,
+        "interval": interval,
+        "params": strictjson.loads(chosen.most_common(1)[0][0].encode(), what="settings"),
+        "fit_seconds": float(np.mean([cell.fit_seconds for cell in cells])),
+        "predict_seconds": float(np.mean([cell.predict_seconds for cell in cells])),
+    }
+
+
+def pooled_score(pooled: Pooled, measure: Measure, level: float = LEVEL) -> tuple[float, list[float]]:
+    """The measure over all tested rows, and its interval."""
+    observed, predicted = pooled.arrays["observed"], pooled.arrays["predicted"]
+    if measure.needs == "predict":
+        low, high = measure.interval(observed, predicted, level)
+        return float(measure.value(observed, predicted)), [float(low), float(high)]
+    # Measures of distributions are means over rows, and their terms are kept.
+    terms = pooled.arrays["terms"]
+    half = stats.norm.ppf((1 + level) / 2) * terms.std(ddof=1) / len(terms) ** 0.5
+    return float(terms.mean()), [float(terms.mean() - half), float(terms.mean() + half)]
+
+
+def _difference(best: dict[str, Any], row: dict[str, Any], folds: Sequence[tuple], measure: Measure, rope: float) -> dict[str, Any]:
+    """By how much the row is worse than the best, over folds: positive where the best is better."""
+    sign = 1.0 if measure.better == "higher" else -1.0
+    gaps = sign * (np.asarray(best["fold_scores"]) - np.asarray(row["fold_scores"]))
+    sizes = [(len(train), len(test)) for train, test in folds]
+    n_train, n_test = (float(np.mean(side)) for side in zip(*sizes, strict=True))
+    return compare_folds(gaps, n_train, n_test, rope)
+
+
+def procedure(candidates: Sequence[Candidate], cells: Sequence[Cell], folds: Sequence[tuple], measure: Measure) -> Pooled | None:
+    """Predictions of the whole procedure: in each fold, those of the candidate that won on the inner folds."""
+    sign = -1 if measure.better == "higher" else 1
+    complete = {c.id for c in candidates if sum(cell.candidate == c.id and cell.status == "ok" for cell in cells) == len(folds)}
+    order = {c.id: i for i, c in enumerate(candidates)}
+    picked = []
+    for fold in range(len(folds)):
+        rivals = [c for c in cells if c.fold == fold and c.candidate in complete and c.inner_score is not None]
+        if not rivals:
+            return None
+        picked.append(min(rivals, key=lambda cell: (sign * cell.inner_score, order[cell.candidate])))
+    return Pooled.of(picked, [test for _, test in folds])
+
+
+def ties(rows: list[dict[str, Any]]) -> list[str]:
+    """Methods that cannot be told from the best: the interval of the difference holds zero."""
+    return [row["method"] for row in rows if row.get("difference") and not row["difference"]["clear"]]

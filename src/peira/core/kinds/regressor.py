@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 
+from ..errors import UnreadableError
 from ..inputs import Queries
 from ..method import Method
 
@@ -51,6 +52,16 @@ class Regressor(RegressorMixin, Method):
             return answer.mean, answer.std
         queries = self._queries(X)
         return queries.give(self._predict(queries).reshape(len(queries), *self.target_shape_))
+
+    def _check_answers(self) -> None:
+        row = np.zeros((1, self.n_features_in_))
+        answers = [self.predict(row)]
+        if hasattr(self, "predict_dist"):
+            forecast = self.predict_dist(row)
+            answers += [forecast.mean, forecast.std]
+        expected = (1, *self.target_shape_)
+        if any(np.shape(answer) != expected for answer in answers) or not np.isfinite(answers[0]).all():
+            raise UnreadableError(f"this {type(self).__name__} does not answer one row with finite numbers of shape {expected}")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

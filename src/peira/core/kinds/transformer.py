@@ -3,8 +3,10 @@
 from abc import abstractmethod
 from typing import Any
 
+import numpy as np
 from sklearn.base import TransformerMixin
 
+from ..errors import UnreadableError
 from ..method import Method
 
 
@@ -22,3 +24,9 @@ class Transformer(TransformerMixin, Method):
     @abstractmethod
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Names of the columns of the representation."""
+
+    def _check_answers(self) -> None:
+        codes = self.transform(np.zeros((1, self.n_features_in_)))
+        expected = (1, len(self.get_feature_names_out()))
+        if np.shape(codes) != expected or not np.isfinite(codes).all():
+            raise UnreadableError(f"this {type(self).__name__} does not turn one row into finite numbers of shape {expected}")

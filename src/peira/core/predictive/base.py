@@ -19,6 +19,7 @@ References: Gneiting and Raftery (2007), "Strictly proper scoring rules, predict
 estimation", Journal of the American Statistical Association 102(477), section 4.2.
 """
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -124,12 +125,12 @@ class Predictive(ABC):
 
     def _landmarks(self) -> torch.Tensor:
         """Ascending points (L, *batch) between which the mass lies: the edges for quadrature."""
-        q = torch.as_tensor(LEVELS, device=self.device).reshape(-1, *[1] * len(self.shape))
-        points = self._quantile(q.expand(-1, *self.shape))
+        q = torch.as_tensor(LEVELS, device=self.device)[(..., *[None] * len(self.shape))]
+        points = self._quantile(q.expand((-1, *self.shape)))
         return torch.nan_to_num(points, posinf=1e300, neginf=-1e300)
 
     def _crps(self, y: torch.Tensor) -> torch.Tensor:
-        flat = y.reshape(-1, *self.shape)
+        flat = self._flat(y)
         marks = self._landmarks()
 
         def one(target: torch.Tensor) -> torch.Tensor:
@@ -151,6 +152,10 @@ class Predictive(ABC):
     # --- the verbs ---------------------------------------------------------------------------
     def _give(self, value: torch.Tensor) -> Any:
         return value.numpy(force=True)[()] if self.as_numpy else value
+
+    def _flat(self, y: torch.Tensor) -> torch.Tensor:
+        """The axes before the batch as one: (..., *batch) to (M, *batch)."""
+        return y.reshape(math.prod(y.shape[: y.ndim - len(self.shape)]), *self.shape)
 
     def _targets(self, y: Any) -> torch.Tensor:
         """Targets as a tensor of shape (..., *batch); a single number stands for all."""
@@ -206,8 +211,8 @@ class Predictive(ABC):
         if levels.ndim > 1:
             raise ValueError(f"q must be a number or a list of numbers, got shape {tuple(levels.shape)}")
         refuse(~((levels >= 0) & (levels <= 1)), levels, "q must lie in [0, 1]")
-        shaped = levels.reshape(*levels.shape, *[1] * len(self.shape)).expand(*levels.shape, *self.shape)
-        return self._give(self._quantile(shaped))
+        each = levels[(..., *[None] * len(self.shape))]
+        return self._give(self._quantile(each.expand((*levels.shape, *self.shape))))
 
     def interval(self, level: float = 0.95) -> tuple[Any, Any]:
         """Ends of the central interval that holds the target with probability ``level``.
@@ -281,7 +286,7 @@ class Predictive(ABC):
         """The part of the batch that NumPy's indexing picks."""
         if isinstance(index, torch.Tensor):
             index = index.numpy(force=True)
-        size = int(np.prod(self.shape))
+        size = math.prod(self.shape)
         positions = np.asarray(np.arange(size).reshape(self.shape)[index])
         return self._take(torch.as_tensor(positions.copy(), device=self.device))
 

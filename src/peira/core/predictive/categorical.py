@@ -9,6 +9,7 @@ CRPS (the ranked probability score, Epstein 1969, over unequal steps) follow:
 .. math:: CRPS(F, y) = \sum_c \pi_c |\ell_c - y| - \sum_{c < C} F_c (1 - F_c) (\ell_{c+1} - \ell_c)
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Categorical(Predictive):
         self._order = np.argsort(self.labels, kind="stable")
         ascending = self.labels[self._order]
         if (again := ascending[1:] == ascending[:-1]).any():
-            raise ValueError(f"the label {ascending[1:][again][0]!r} stands twice")
+            raise ValueError(f"the label {ascending[1:][again].tolist()[0]!r} stands twice")
         self._numeric = self.labels.dtype.kind in "iufb"
         self._set(p.shape[:-1], p.device, form)
 
@@ -89,7 +90,7 @@ class Categorical(Predictive):
         if y.ndim < len(self.shape) or y.shape[y.ndim - len(self.shape) :] != self.shape:
             raise ValueError(f"y has shape {y.shape}, but this distribution is over targets of shape {self.shape}")
         if (y.dtype.kind in "iufb") != self._numeric:
-            raise TypeError(f"y holds {y.dtype} values, but the labels are like {self.labels[0]!r}")
+            raise TypeError(f"y holds {y.dtype} values, but the labels are like {self.labels.tolist()[0]!r}")
         ascending = self.labels[self._order]
         place = np.minimum(np.searchsorted(ascending, y), len(ascending) - 1)
         codes = torch.as_tensor(self._order[place], device=self.device)
@@ -117,7 +118,7 @@ class Categorical(Predictive):
         """The labels in ascending order (C,), and their probabilities (*batch, C)."""
         if not self._numeric:
             raise TypeError(
-                f"labels like {self.labels[0]!r} have no mean, order or distance; "
+                f"labels like {self.labels.tolist()[0]!r} have no mean, order or distance; "
                 "use probs, mode(), log_prob(y), sample(n) and entropy()"
             )
         order = torch.as_tensor(self._order, device=self.device)
@@ -155,5 +156,5 @@ class Categorical(Predictive):
         return labels[self._codes(n, rng)]
 
     def _take(self, positions: torch.Tensor) -> "Categorical":
-        probs = self._probs.reshape(-1, len(self.labels))[positions]
+        probs = self._probs.reshape(math.prod(self.shape), len(self.labels))[positions]
         return Categorical(probs, self.labels, as_numpy=self.as_numpy)

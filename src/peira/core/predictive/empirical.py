@@ -11,6 +11,7 @@ computed from the sorted draws in S log S steps (Gneiting and Raftery 2007, sect
 empirical F). It has no density, so `log_prob` and `entropy` refuse.
 """
 
+import math
 from typing import Any, NoReturn
 
 import numpy as np
@@ -65,7 +66,7 @@ class Empirical(Predictive):
 
     def _rank(self, y: torch.Tensor) -> torch.Tensor:
         """How many draws are at most y, of y's shape (..., *batch)."""
-        flat = y.reshape(-1, *self.shape).movedim(0, -1).contiguous()
+        flat = self._flat(y).movedim(0, -1).contiguous()
         return torch.searchsorted(self._sorted(), flat, right=True).movedim(-1, 0).reshape(y.shape)
 
     def _mean(self) -> torch.Tensor:
@@ -82,7 +83,7 @@ class Empirical(Predictive):
         S = len(self._samples)
         shares = torch.arange(1, S + 1, dtype=torch.float64, device=self.device) / S  # as in _cdf, so that F(Q(q)) >= q
         k = torch.searchsorted(shares, q.contiguous()).clamp(max=S - 1)
-        flat = k.reshape(-1, *self.shape).movedim(0, -1)
+        flat = self._flat(k).movedim(0, -1)
         return self._sorted().gather(-1, flat).movedim(-1, 0).reshape(q.shape)
 
     def _crps(self, y: torch.Tensor) -> torch.Tensor:
@@ -91,7 +92,7 @@ class Empirical(Predictive):
         x = self._sorted() - centre[..., None]
         below = torch.cat([torch.zeros_like(x[..., :1]), x.cumsum(-1)], -1)  # sums of the k smallest
         k = self._rank(y)
-        flat = k.reshape(-1, *self.shape).movedim(0, -1)
+        flat = self._flat(k).movedim(0, -1)
         sum_below = below.gather(-1, flat).movedim(-1, 0).reshape(y.shape)
         to_target = (2 * k - S) * (y - centre) - 2 * sum_below + below[..., -1]
         i = torch.arange(1, S + 1, dtype=torch.float64, device=self.device)
@@ -115,4 +116,6 @@ class Empirical(Predictive):
         return self._samples[rows]
 
     def _take(self, positions: torch.Tensor) -> "Empirical":
-        return Empirical(self._samples.reshape(len(self._samples), -1)[:, positions], as_numpy=self.as_numpy)
+        return Empirical(
+            self._samples.reshape(len(self._samples), math.prod(self.shape))[:, positions], as_numpy=self.as_numpy
+        )

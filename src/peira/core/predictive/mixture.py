@@ -136,7 +136,7 @@ class Mixture(Predictive):
         # A component of weight zero lends its place to one that is present.
         heaviest = self._weights.argmax(-1, keepdim=True).expand(*marks.shape[:-1], 1)
         marks = torch.where(self._weights > 0, marks, marks.gather(-1, heaviest))
-        return marks.movedim(-1, 0).reshape(-1, *self.shape).sort(0).values
+        return self._flat(marks.movedim(-1, 0)).sort(0).values
 
     def _crps(self, y: torch.Tensor) -> torch.Tensor:
         if not all(isinstance(c, Normal) for c in self.components):
@@ -155,5 +155,5 @@ class Mixture(Predictive):
         return self._each("_draw", n, rng).gather(-1, chosen)[..., 0]
 
     def _take(self, positions: torch.Tensor) -> "Mixture":
-        weights = self._weights.reshape(-1, len(self.components))[positions]
+        weights = self._weights.reshape(math.prod(self.shape), len(self.components))[positions]
         return Mixture(weights, [c._take(positions) for c in self.components], as_numpy=self.as_numpy)

@@ -45,8 +45,8 @@ def integrate(f: Function, points: torch.Tensor) -> torch.Tensor:
     -----
     Costs 16 (L - 1) evaluations an item; holds 16 values an item in memory.
     """
-    shape = (-1, *[1] * (points.ndim - 1))
-    t, w = (torch.as_tensor(v, device=points.device).reshape(shape) for v in (NODES, WEIGHTS))
+    each = (..., *[None] * (points.ndim - 1))
+    t, w = (torch.as_tensor(v, device=points.device)[each] for v in (NODES, WEIGHTS))
     total = torch.zeros_like(points[0])
     for a, b in pairwise(points):
         half = (b - a) / 2
@@ -55,8 +55,19 @@ def integrate(f: Function, points: torch.Tensor) -> torch.Tensor:
     return total
 
 
+def _rank(x: torch.Tensor) -> torch.Tensor:
+    """Float64 to int64 such that neighbouring floats are neighbouring integers; its own inverse on bits."""
+    bits = x.contiguous().view(torch.int64)
+    return torch.where(bits >= 0, bits, torch.iinfo(torch.int64).min - bits)
+
+
+def _float(rank: torch.Tensor) -> torch.Tensor:
+    """The float of that rank."""
+    return torch.where(rank >= 0, rank, torch.iinfo(torch.int64).min - rank).view(torch.float64)
+
+
 def bisect(F: Function, q: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-    """Smallest number in [low, high] at which a non-decreasing ``F`` reaches ``q``, to full precision.
+    """Smallest float64 in [low, high] at which a non-decreasing ``F`` reaches ``q``.
 
     Parameters
     ----------
@@ -66,19 +77,18 @@ def bisect(F: Function, q: torch.Tensor, low: torch.Tensor, high: torch.Tensor) 
     Returns
     -------
     tensor
-        The upper end of an interval no wider than a rounding error of its ends, or than 1e-30
-        of the first interval (where the answer is zero but for rounding).
+
+    Notes
+    -----
+    Halves the number of floats in between, not the distance: after at most 64 steps nothing is
+    left to halve, however wide the bracket or small the answer.
     """
-    high = torch.where(F(low) >= q, low, high)
-    enough = (high - low) * 1e-30
-    eps = torch.finfo(q.dtype).eps
+    a, b = _rank(low), _rank(torch.where(F(low) >= q, low, high))
     while True:
-        middle = low + (high - low) / 2
-        width = high - low
-        open_ = (width > enough) & (width > eps * torch.maximum(low.abs(), high.abs()))
-        open_ &= (middle > low) & (middle < high)
+        middle = (a >> 1) + (b >> 1) + (a & b & 1)
+        open_ = (middle > a) & (middle < b)
         if not open_.any():
-            return high
-        reached = F(middle) >= q
-        high = torch.where(open_ & reached, middle, high)
-        low = torch.where(open_ & ~reached, middle, low)
+            return _float(b)
+        reached = F(_float(middle)) >= q
+        b = torch.where(open_ & reached, middle, b)
+        a = torch.where(open_ & ~reached, middle, a)

@@ -21,7 +21,8 @@ key                 value
 ``verdict``         ``sentence``; ``task, experience, performance``: the problem in words; ``score, interval, level``;
                     ``baseline {method, title, score, interval}``; ``gain, gain_interval``: improvement over the baseline
                     in the measure's units, positive when better; ``clear_winner`` (bool), ``tied_with`` (ids or titles);
-                    ``next``: sentences
+                    ``next``: sentences; ``best``: id of the winner
+                    (else the best score wins)
 ``diagnosis``       list of ``code, title, severity ("info", "warning", "problem"), evidence, fix``; an empty list says
                     that all checks passed
 ``leaderboard``     list of ``id, method, title, score, interval, fold_scores, fit_seconds, predict_seconds, params``,

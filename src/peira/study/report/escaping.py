@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from typing import Any
 
@@ -20,16 +21,14 @@ from markupsafe import Markup, escape
 
 from peira.study.report.figures import number, real
 
-__all__ = ["LIMIT", "clean", "escape", "finalize", "plain", "policy", "prose", "shorten"]
+__all__ = ["LIMIT", "breakable", "clean", "escape", "finalize", "plain", "policy", "prose", "shorten"]
 
 LIMIT = 600
 """Characters of one piece of text that are shown, unless a template asks for fewer."""
 
 # C0 and C1 controls, invisible and direction-changing format characters, line separators, lone surrogates,
 # non-characters and tag characters. The joiners U+200C and U+200D stay: Persian, Hindi and emoji need them.
-_HIDDEN = (
-    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
-)
+_HIDDEN = "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f" + _HIDDEN + "]")
 _UNSAFE_PROSE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f" + _HIDDEN + "]")
 
@@ -47,6 +46,8 @@ def clean(text: Any, limit: int = LIMIT) -> str:
     >>> clean("a\\x1b[31mb\\u202ec")
     'a\\\\x1b[31mb\\\\u202ec'
     """
+    if isinstance(text, float) and not math.isfinite(text):
+        return "—"
     text = _UNSAFE.sub(_visible, str(text)[: limit + 1])
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -69,6 +70,11 @@ def shorten(text: Any, limit: int = 48) -> str:
         return text
     tail = (limit - 1) // 3
     return text[: limit - 1 - tail] + "…" + text[-tail:]
+
+
+def breakable(name: Any) -> Markup:
+    """A name that may be parted after its underscores and the like, where a cell is narrow."""
+    return Markup(re.sub(r"([_./-])(?=\w)", r"\1<wbr>", str(escape(clean(name)))))
 
 
 def plain(value: Any, limit: int = 120) -> str:

@@ -20,6 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 DASH = "—"
+_DRAWABLE = 1e150
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -35,10 +36,11 @@ def real(value: Any) -> float | None:
 
 
 def array(values: Any) -> np.ndarray:
-    """A list as float64, with NaN in place of whatever is not a finite number; anything else is an empty array."""
+    """A list as float64 for drawing, with NaN in place of whatever is not a number or is too large to be squared;
+    anything but a list is an empty array."""
     if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str | bytes):
         return np.empty(0)
-    return np.array([np.nan if (x := real(v)) is None else x for v in values], dtype=float)
+    return np.array([np.nan if (x := real(v)) is None or abs(x) > _DRAWABLE else x for v in values], dtype=float)
 
 
 def bounds(pair: Any) -> tuple[float, float] | None:
@@ -134,11 +136,13 @@ def percent(part: Any, whole: Any = 1) -> str:
     if x is None or not n:
         return DASH
     share = 100 * x / n
+    if abs(share) > 1e6:
+        return DASH
     if 0 < share < 0.1:
         return "< 0.1 %"
     if 99.9 < share < 100:
         return "> 99.9 %"
-    text = f"{share:.0f}" if share >= 10 and abs(share - round(share)) < 0.05 or 10 <= share < 99 else f"{share:.1f}"
+    text = f"{share:.0f}" if (share >= 10 and abs(share - round(share)) < 0.05) or 10 <= share < 99 else f"{share:.1f}"
     return f"{text.removesuffix('.0')} %"
 
 
@@ -160,5 +164,3 @@ def duration(seconds: Any) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(round(x / 60), 60)
     return f"{at(hours, 0)} h {minutes} min" if minutes else f"{at(hours, 0)} h"
-
-

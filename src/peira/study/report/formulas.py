@@ -26,7 +26,12 @@ _LARGEST = 60_000  # characters of its outline
 _DEEPEST = 24
 # Spellings that mathtext does not know, in ones that it does.
 _SPELLINGS = (
-    (re.compile(r"\\begin\{[a-z]+\*?\}(\{[lrc]*\})?|\\end\{[a-z]+\*?\}|\\(?:nonumber|notag)(?![a-zA-Z])|\\(?:tag|label)\{[^{}]*\}"), ""),
+    (
+        re.compile(
+            r"\\begin\{[a-z]+\*?\}(\{[lrc]*\})?|\\end\{[a-z]+\*?\}|\\(?:nonumber|notag)(?![a-zA-Z])|\\(?:tag|label)\{[^{}]*\}"
+        ),
+        "",
+    ),
     (re.compile(r"\\(?:tfrac|cfrac)(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\\[lr]Vert(?![a-zA-Z])"), r"\\Vert "),
     (re.compile(r"\\[lr]vert(?![a-zA-Z])"), r"\\vert "),
@@ -35,6 +40,9 @@ _SPELLINGS = (
     (re.compile(r"\\arg\s*\\(min|max)(?![a-zA-Z])"), r"\\operatorname{arg\\,\1}"),
     (re.compile(r"\\(?:textrm|textnormal|mbox)(?=\{)"), r"\\text"),
     (re.compile(r"\\(?:limits|nolimits|displaystyle|textstyle)(?![a-zA-Z])"), ""),
+    (re.compile(r"\^\s*(?:\\top(?![a-zA-Z])|\{\\top\})"), r"^{\\!\\top\\!\\!}"),  # mathtext spaces it as an operator
+    (re.compile(r"\}\s*\\(ln|log|exp)(?![a-zA-Z])"), r"}\\,\\\1 "),
+    (re.compile(r"\\(ln|log)\s*(\||\\vert|\\left)"), r"\\\1\\,\2"),
     (re.compile(r"\\tr(?![a-zA-Z])"), r"\\operatorname{tr}"),
 )
 _LETTER = {int(Path.MOVETO): "M", int(Path.LINETO): "L", int(Path.CURVE3): "Q", int(Path.CURVE4): "C"}
@@ -50,7 +58,7 @@ def display(source: str) -> Markup:
     """Displayed formulas, one a line of the source (blank lines and ``\\\\`` part them)."""
     lines = [line.strip() for line in re.split(r"\\\\|\n", source)]
     lines = [line for line in lines if line and not re.fullmatch(r"\\(?:begin|end)\{.*\}|:[a-z]+:.*", line)][:60]
-    drawings = [_drawing(line) for line in lines]
+    drawings = [_drawing(_roomy(line)) for line in lines]
     if not drawings or None in drawings:
         return Markup(f'<pre class="source">{escape(prose(source, 4000))}</pre>')
     rows = "".join(f"<div>{_svg(d, line, 'tex')}</div>" for d, line in zip(drawings, lines, strict=True) if d)
@@ -107,6 +115,15 @@ def _outline(outline: Path, origin: tuple[float, float]) -> str:
         if letter == "M":
             start = here
     return "".join(pieces)
+
+
+def _roomy(source: str) -> str:
+    """Fractions that stand by themselves, outside all braces, in the size of displayed formulas."""
+    level, out = 0, []
+    for part in re.split(r"(\\frac(?![a-zA-Z])|[{}])", source):
+        level += (part == "{") - (part == "}")
+        out.append(r"\dfrac" if part == r"\frac" and level == 0 else part)
+    return "".join(out)
 
 
 def _depth(text: str) -> int:

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from peira.study.report import sections
-from peira.study.report.escaping import clean, finalize, policy, shorten
+from peira.study.report.escaping import breakable, clean, finalize, policy, shorten
 from peira.study.report.figures import count, duration, real
 
 __all__ = ["page"]
@@ -32,7 +32,7 @@ _MISSED = {"verdict", "leaderboard", "performance", "learning", "explanation", "
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("peira.study.report"),
         autoescape=True,
         finalize=finalize,
@@ -40,6 +40,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = breakable
+    return environment
 
 
 @cache
@@ -65,7 +67,12 @@ def page(report: dict) -> str:
         "reproduce": sections.reproduce(report),
     }
     shown = [
-        {"key": key, "title": title, "view": views[key], "absence": "" if views[key] is not None else sections.absence(report, key)}
+        {
+            "key": key,
+            "title": title,
+            "view": views[key],
+            "absence": "" if views[key] is not None else sections.absence(report, key),
+        }
         for key, title in _TITLES.items()
         if views[key] is not None or key in _MISSED
     ]
@@ -83,7 +90,10 @@ def _head(report: dict) -> dict[str, object]:
     rows, columns = real(report.get("rows")), real(report.get("columns"))
     facts = []
     if rows is not None:
-        facts.append(f"{count(rows)} row{'' if rows == 1 else 's'}" + (f" × {count(columns)} columns" if columns is not None else ""))
+        facts.append(
+            f"{count(rows)} row{'' if rows == 1 else 's'}"
+            + (f" × {count(columns)} columns" if columns is not None else "")
+        )
     if isinstance(report.get("created"), str):
         facts.append(clean(report["created"].replace("T", " ", 1).partition(".")[0], 40))
     if real(report.get("seconds")) is not None:

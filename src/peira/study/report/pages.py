@@ -64,7 +64,9 @@ def _blocks(lines: list[str], depth: int) -> Iterator[Markup]:
         if match := _NOTE.match(line.strip()):
             end = _indented(lines, i + 1, _indent(line))
             body = " ".join([match["text"], *(x.strip() for x in lines[i + 1 : end])])
-            yield Markup('<p class="reference"><span>[{}]</span> {}</p>').format(match["label"].lstrip("#"), _inline(body))
+            yield Markup('<p class="reference"><span>[{}]</span> {}</p>').format(
+                match["label"].lstrip("#"), _inline(body)
+            )
             i = end
             continue
         if line.lstrip().startswith(".. "):  # a comment
@@ -107,7 +109,9 @@ def _directive(name: str, argument: str, body: list[str], depth: int) -> Markup:
         return display("\n".join([argument, *body]))
     if name in {"code", "code-block", "sourcecode", "doctest", "testcode", "parsed-literal"}:
         return _pre([x for x in body if not x.startswith(":")])
-    inside = Markup("").join(_blocks([argument, "", *body] if argument else body, depth + 1)) if depth < _DEEPEST else ""
+    inside = (
+        Markup("").join(_blocks([argument, "", *body] if argument else body, depth + 1)) if depth < _DEEPEST else ""
+    )
     if name in {"note", "warning", "important", "tip", "seealso", "admonition"}:
         return Markup('<div class="note">{}</div>').format(inside)
     return Markup(inside)
@@ -156,7 +160,9 @@ def _inline(text: str) -> Markup:
             out.append(_tag("code", escape(clean(match["code"]))))
         elif match["role"] is not None:
             content = match["content"]
-            out.append(inline(content) if match["role"] == "math" else _tag("code", escape(clean(content.lstrip("~!")))))
+            out.append(
+                inline(content) if match["role"] == "math" else _tag("code", escape(clean(content.lstrip("~!"))))
+            )
         elif match["link"] is not None:
             out.append(escape(clean(match["link"])) if match["address"] else _tag("code", escape(clean(match["link"]))))
             if match["address"]:

@@ -107,7 +107,14 @@ class Canvas:
     """
 
     def __init__(
-        self, key: str, width: float, height: float, left: float = 52, right: float = 16, top: float = 30, bottom: float = 44
+        self,
+        key: str,
+        width: float,
+        height: float,
+        left: float = 52,
+        right: float = 16,
+        top: float = 30,
+        bottom: float = 44,
     ) -> None:
         self.key, self.width, self.height = key, width, height
         self._words: list[str] = []
@@ -136,17 +143,18 @@ class Canvas:
             self.axes.set_xlabel(self.words(x), loc="right", labelpad=5)
         if y:
             self.figure.text(
-                4 / self.width, 1 - 16 / self.height, self.words(y), color=SOFT, fontsize=FONT_SIZE, ha="left", va="baseline"
+                4 / self.width, 1 - 16 / self.height, self.words(y), color=SOFT, fontsize=FONT_SIZE, parse_math=False
             )
 
-    def note(self, x: float, y: float, text: Any, ink: str = SOFT, size: float = FONT_SIZE, limit: int = 60, **where: Any) -> None:
+    def note(
+        self, x: float, y: float, text: Any, ink: str = SOFT, size: float = FONT_SIZE, limit: int = 60, **where: Any
+    ) -> None:
         """A direct label at the point (x, y) of the axes."""
         where = {"ha": "left", "va": "center"} | where
-        with matplotlib.style.context(_STYLE, after_reset=True):
-            self.axes.annotate(
-                self.words(text, limit), (x, y), color=ink, fontsize=size, annotation_clip=False,
-                xytext=where.pop("offset", (0, 0)), textcoords="offset points", **where,
-            )  # fmt: skip
+        self.axes.annotate(
+            self.words(text, limit), (x, y), color=ink, fontsize=size, annotation_clip=False, parse_math=False,
+            xytext=where.pop("offset", (0, 0)), textcoords="offset points", **where,
+        )  # fmt: skip
 
     def svg(self, title: str, css: str = "") -> Markup:
         """The drawing as an inline ``<svg>`` whose accessible name is `title`."""
@@ -241,7 +249,9 @@ def _paint(style: str) -> dict[str, str]:
 
 def _tidy(value: str) -> str:
     value = _DECIMAL.sub(lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip(".") or "0", value)
-    return re.sub(r"\s+", " ", value).replace(" L ", "L").replace("M ", "M").replace(" M", "M").replace("L ", "L").strip()
+    return (
+        re.sub(r"\s+", " ", value).replace(" L ", "L").replace("M ", "M").replace(" M", "M").replace("L ", "L").strip()
+    )
 
 
 def _join(attributes: dict[str, str]) -> str:

@@ -57,6 +57,11 @@ def _draw(key: str, effects: Sequence[Effect], unit: str, wide: bool) -> Canvas:
             axes.plot([lower, upper], [y, y], color=ink, lw=2.4)
         axes.plot([value], [y], "o", color=ink, mec=PAPER, mew=1.2, ms=8)
         canvas.note(
-            low, y, name, INK if settled else SOFT, limit=36, **({"ha": "right", "offset": (-14, 0)} if wide else {"offset": (0, 14)})
+            low,
+            y,
+            name,
+            INK if settled else SOFT,
+            limit=36,
+            **({"ha": "right", "offset": (-14, 0)} if wide else {"offset": (0, 14)}),
         )
     return canvas

@@ -12,16 +12,23 @@ from peira.study.report.svg import ACCENT, BAND, PAPER, SECOND, SOFT, Canvas
 _STEPS = 400
 
 
-def learning_curve(sizes: np.ndarray, validation: list[np.ndarray], train: list[np.ndarray], measure: str) -> Panel | None:
+def learning_curve(
+    sizes: np.ndarray, validation: list[np.ndarray], train: list[np.ndarray], measure: str
+) -> Panel | None:
     """Scores over folds at each size of the training set: the mean, and the range of the folds as a band."""
     known = [i for i in range(len(sizes)) if np.isfinite(sizes[i]) and sizes[i] > 0 and i < len(validation)]
     known = sorted((i for i in known if np.isfinite(validation[i]).any()), key=lambda i: sizes[i])
     if len(known) < 2:
         return None
     drawings = [
-        _curve(key, width, sizes[known], [validation[i] for i in known], [train[i] if i < len(train) else np.empty(0) for i in known], measure).svg(
-            "Learning curve: score against the number of rows learned from", css
-        )
+        _curve(
+            key,
+            width,
+            sizes[known],
+            [validation[i] for i in known],
+            [train[i] if i < len(train) else np.empty(0) for i in known],
+            measure,
+        ).svg("Learning curve: score against the number of rows learned from", css)
         for key, width, css in (("cw", 920, "wide"), ("cn", 400, "narrow"))
     ]
     caption = "Line: mean over the folds. Band and faint dots: the single folds. "
@@ -46,7 +53,14 @@ def _curve(key: str, width: int, sizes: np.ndarray, validation: list, train: lis
             continue
         x = sizes[there]
         mean = np.array([np.nanmean(scores[i]) for i in there])
-        axes.fill_between(x, [np.nanmin(scores[i]) for i in there], [np.nanmax(scores[i]) for i in there], color=BAND if ink == ACCENT else ink, alpha=0.16, lw=0)
+        axes.fill_between(
+            x,
+            [np.nanmin(scores[i]) for i in there],
+            [np.nanmax(scores[i]) for i in there],
+            color=BAND if ink == ACCENT else ink,
+            alpha=0.16,
+            lw=0,
+        )
         for i in there:
             axes.plot(np.full(len(scores[i]), sizes[i]), scores[i], "o", color=ink, ms=3.5, mew=0, alpha=0.4)
         axes.plot(x, mean, color=ink, marker="o", ms=6.5, mec=PAPER, mew=1.2)
@@ -93,7 +107,9 @@ def history(values: dict[str, list], of: str) -> list[Panel]:
             steps = steps[np.unique(np.linspace(0, len(steps) - 1, _STEPS).astype(int))]
         canvas = Canvas(f"h{k}", 430, 300, left=64)
         canvas.label(x="step", y=str(name))
-        canvas.axes.plot(steps + 1, y[steps], color=ACCENT, lw=1.8, marker="o" if len(steps) <= 30 else "", ms=5, mec=PAPER)
+        canvas.axes.plot(
+            steps + 1, y[steps], color=ACCENT, lw=1.8, marker="o" if len(steps) <= 30 else "", ms=5, mec=PAPER
+        )
         canvas.axes.xaxis.get_major_locator().set_params(integer=True)
         last = y[steps[-1]]
         canvas.axes.margins(x=0.04, y=0.08)

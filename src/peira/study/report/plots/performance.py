@@ -52,7 +52,7 @@ def performance(p: Predictions) -> list[Panel]:
 
 
 def _scatter(canvas: Canvas, x: np.ndarray, y: np.ndarray, ink: str = ACCENT) -> None:
-    alpha = float(np.clip(8 / np.sqrt(max(len(x), 1)), 0.22, 0.8))
+    alpha = float(np.clip(10 / np.sqrt(max(len(x), 1)), 0.3, 0.8))
     canvas.axes.plot(x, y, "o", color=ink, alpha=alpha, ms=4, mew=0)
 
 
@@ -91,9 +91,9 @@ def _residual(p: Predictions) -> Panel:
     if groups:
         x = [np.median(p.predicted[g]) for g in groups]
         quantiles = np.array([np.quantile(p.residual[g], (0.1, 0.5, 0.9)) for g in groups]).T
-        canvas.axes.fill_between(x, quantiles[0], quantiles[2], color=BAND, alpha=0.22, lw=0)
-        canvas.axes.plot(x, quantiles[1], color=SECOND, lw=2.2)
-        caption += " Line: running median. Band: the middle 80 %."
+        for quantile, width in zip(quantiles, (1.1, 2.4, 1.1), strict=True):
+            canvas.axes.plot(x, quantile, color=SECOND, lw=width)
+        caption += " Thick line: running median; four rows of five lie between the thin ones."
     canvas.axes.set(xlim=_span(p.predicted), ylim=_span(p.residual))
     return Panel(canvas.svg("Scatter plot of residuals against predicted values"), "Residuals", caption)
 
@@ -150,7 +150,9 @@ def _quantiles(p: Predictions) -> Panel | None:
 
 
 def _coverage(p: Predictions) -> Panel | None:
-    known = np.isfinite(p.nominal) & np.isfinite(p.empirical) if len(p.nominal) == len(p.empirical) else np.zeros(0, bool)
+    known = (
+        np.isfinite(p.nominal) & np.isfinite(p.empirical) if len(p.nominal) == len(p.empirical) else np.zeros(0, bool)
+    )
     if not known.any():
         return None
     nominal, empirical = 100 * p.nominal[known], 100 * p.empirical[known]
@@ -173,7 +175,11 @@ def _coverage(p: Predictions) -> Panel | None:
     caption += f" (there the intervals are {kind})." if abs(empirical[worst] - nominal[worst]) >= 1 else "."
     if p.rows:
         caption += " Band: what chance alone allows."
-    return Panel(canvas.svg("Observed against promised coverage of the prediction intervals"), "Do intervals keep their promise?", caption)
+    return Panel(
+        canvas.svg("Observed against promised coverage of the prediction intervals"),
+        "Do intervals keep their promise?",
+        caption,
+    )
 
 
 def _sharpness(p: Predictions) -> Panel | None:
@@ -193,7 +199,9 @@ def _sharpness(p: Predictions) -> Panel | None:
     canvas.axes.vlines(x, mean - spread, mean + spread, color=ACCENT, lw=2)
     canvas.axes.plot(x, mean, "o", color=ACCENT, mec=PAPER, mew=1.2, ms=7.5)
     canvas.axes.set_ylim(0, None)
-    caption = (
-        "If the dots climb, wider intervals mark rows that are really harder. Each dot: rows with intervals of like width, with its 95 % interval."
+    caption = "If the dots climb, wider intervals mark rows that are really harder. Each dot: rows with intervals of like width, with its 95 % interval."
+    return Panel(
+        canvas.svg("Mean absolute error against the width of the interval"),
+        "Does it know what it does not know?",
+        caption,
     )
-    return Panel(canvas.svg("Mean absolute error against the width of the interval"), "Does it know what it does not know?", caption)

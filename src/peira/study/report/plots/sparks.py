@@ -20,9 +20,7 @@ def histogram(counts: object, label: str) -> Markup:
     step = _WIDTH / len(c)
     # A bin that holds anything at all keeps a line's height, or a long tail would look empty.
     heights = np.where(c > 0, np.maximum(c / c.max() * (_HEIGHT - 2), 1.0), 0.0)
-    path = f"M0 {_HEIGHT}" + "".join(
-        f"V{_HEIGHT - h:.1f}H{(i + 1) * step:.1f}" for i, h in enumerate(heights)
-    )
+    path = f"M0 {_HEIGHT}" + "".join(f"V{_HEIGHT - h:.1f}H{(i + 1) * step:.1f}" for i, h in enumerate(heights))
     return Markup(
         f'<svg class="spark" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(clean(label))}">'
         f'<path class="f-accent" d="{path}V{_HEIGHT}Z"/><path class="s-faint" d="M0 {_HEIGHT - 0.5}H{_WIDTH}"/></svg>'

@@ -21,7 +21,9 @@ def records(value: Any, limit: int) -> list[dict]:
 def sentences(value: Any, limit: int) -> list[str]:
     """The texts in a list (or the one text), at most `limit` of them."""
     value = [value] if isinstance(value, str) else value
-    return [clean(v) for v in value if isinstance(v, str) and v.strip()][:limit] if isinstance(value, list | tuple) else []
+    return (
+        [clean(v) for v in value if isinstance(v, str) and v.strip()][:limit] if isinstance(value, list | tuple) else []
+    )
 
 
 def lower_is_better(better: Any) -> bool:
@@ -43,7 +45,12 @@ class Measure:
     def of(cls, value: Any) -> Measure:
         m = table(value)
         least = m.get("range")[0] if isinstance(m.get("range"), list | tuple) and m["range"] else None
-        return cls(clean(m.get("title") or m.get("name") or "score", 80), clean(m.get("units") or "", 40), lower_is_better(m.get("better")), least)
+        return cls(
+            clean(m.get("title") or m.get("name") or "score", 80),
+            clean(m.get("units") or "", 40),
+            lower_is_better(m.get("better")),
+            least,
+        )
 
     @property
     def label(self) -> str:
@@ -62,7 +69,7 @@ def absence(report: dict, section: str) -> str:
     rows = records(report.get("leaderboard"), 10_000)
     if rows and not any(r.get("status", "ok") == "ok" for r in rows):
         return "No candidate succeeded, so there is nothing to show here."
-    if report.get("stopped") in {"budget", "interrupted"}:
-        why = "its time budget was spent" if report["stopped"] == "budget" else "it was interrupted"
+    why = {"budget": "its time budget was spent", "interrupted": "it was interrupted"}.get(str(report.get("stopped")))
+    if why:
         return f"The run ended before this was computed, because {why}."
     return "This run did not record it."

@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 
 from peira.study.report.escaping import clean, plain
-from peira.study.report.figures import array, at, bounds, count, decimals, duration, interval, measured, percent, real, signed
+from peira.study.report.figures import (
+    array,
+    at,
+    bounds,
+    count,
+    decimals,
+    duration,
+    interval,
+    measured,
+    percent,
+    real,
+    signed,
+)
 from peira.study.report.plots import leaderboard as plot
 from peira.study.report.plots.leaderboard import Entry
 from peira.study.report.sections.common import Measure, records, sentences, table
@@ -55,13 +67,24 @@ def verdict(report: dict, measure: Measure) -> dict[str, Any] | None:
         tied = [names.get(t, t) for t in sentences(v.get("tied_with"), 50)]
         figures.append(
             {
-                "name": "Winner",
-                "value": "clear" if v["clear_winner"] else "not clear",
+                "name": "Clear winner?",
+                "value": "Yes" if v["clear_winner"] else "No",
+                "units": "",
+                "note": "",
                 "detail": "no other method is as good" if v["clear_winner"] and not tied else _tied(tied),
             }
         )
-    parts = [(word, clean(v[key])) for word, key in (("Task", "task"), ("Experience", "experience"), ("Performance", "performance")) if isinstance(v.get(key), str)]
-    return {"sentence": v.get("sentence") if isinstance(v.get("sentence"), str) else None, "parts": parts, "figures": figures, "next": sentences(v.get("next"), 10)}
+    parts = [
+        (word, clean(v[key]))
+        for word, key in (("Task", "task"), ("Experience", "experience"), ("Performance", "performance"))
+        if isinstance(v.get(key), str)
+    ]
+    return {
+        "sentence": v.get("sentence") if isinstance(v.get("sentence"), str) else None,
+        "parts": parts,
+        "figures": figures,
+        "next": sentences(v.get("next"), 10),
+    }
 
 
 def _baseline_words(baseline: dict, v: dict, measure: Measure) -> str:
@@ -87,7 +110,10 @@ def diagnosis(report: dict) -> list[dict] | None:
     if not isinstance(report.get("diagnosis"), list):
         return None
     order = {"problem": 0, "warning": 1, "info": 2}
-    findings = [f | {"severity": f.get("severity") if f.get("severity") in order else "info"} for f in records(report["diagnosis"], 60)]
+    findings = [
+        f | {"severity": f.get("severity") if str(f.get("severity")) in order else "info"}
+        for f in records(report["diagnosis"], 60)
+    ]
     return sorted(findings, key=lambda f: order[f["severity"]])
 
 
@@ -98,21 +124,26 @@ def leaderboard(report: dict, measure: Measure) -> dict[str, Any] | None:
         return None
     good = [r for r in everything if r.get("status", "ok") == "ok" and real(r.get("score")) is not None]
     good.sort(key=lambda r: real(r["score"]) if measure.lower else -real(r["score"]))
+    chosen = table(report.get("verdict")).get("best")
     bad = [r for r in everything if not any(r is g for g in good)]
-    best = next((r for r in good if not r.get("baseline")), good[0] if good else {})
+    best = next((r for r in good if chosen is not None and r.get("id") == chosen), good[0] if good else {})
     places = decimals(best.get("interval"))
     shown = good[:_ROWS]
     rows = [_row(rank, r, best, measure, places) for rank, r in enumerate(shown, 1)]
-    entries = [_entry(r, row) for r, row in zip(shown, rows, strict=True)]
+    entries = [_entry(r, row) for r, row in zip(shown, rows, strict=True) if np.isfinite(array([r["score"]])[0])]
     return {
         "rows": rows,
         "failures": [
-            {"title": _title(r), "status": "skipped" if r.get("status") == "skipped" else "failed", "reason": clean(r.get("reason") or "no reason recorded", 300)}
+            {
+                "title": _title(r),
+                "status": "skipped" if r.get("status") == "skipped" else "failed",
+                "reason": clean(r.get("reason") or "no reason recorded", 300),
+            }
             for r in bad[:_ROWS]
         ],
         "left_out": max(len(good) - _ROWS, 0) + max(len(bad) - _ROWS, 0),
         "total": len(everything),
-        "plot": plot(entries, measure.label, measure.lower),
+        "panels": plot(entries, measure.label, measure.lower),
     }
 
 
@@ -132,13 +163,15 @@ def _row(rank: int, row: dict, best: dict, measure: Measure, places: int | None)
         "fit": duration(row.get("fit_seconds")),
         "predict": duration(row.get("predict_seconds")),
         "parameters": ", ".join(parameters) + (", …" if len(table(row.get("params"))) > 8 else ""),
-        "_row": row,
     }
 
 
 def _against(difference: dict, measure: Measure) -> str:
     """The comparison with the best in one word: by the probabilities of practical difference, else by the interval."""
-    chances = {word: real(difference.get(key)) for key, word in (("better", "better"), ("equivalent", "as good"), ("worse", "worse"))}
+    chances = {
+        word: real(difference.get(key))
+        for key, word in (("better", "better"), ("equivalent", "as good"), ("worse", "worse"))
+    }
     if any(c is not None for c in chances.values()):
         word, chance = max(chances.items(), key=lambda item: item[1] if item[1] is not None else -1.0)
         return word if chance is not None and chance >= _SURE else "not settled"
@@ -150,7 +183,27 @@ def _against(difference: dict, measure: Measure) -> str:
     return "worse" if (pair[0] > 0) == measure.lower else "better"
 
 
+def _drawn(pair: Any) -> tuple[float, float] | None:
+    """The interval, if it can be drawn."""
+    return bounds(array(pair).tolist())
+
+
 def _entry(row: dict, shown: dict) -> Entry:
-    role = "best" if shown["best"] else "baseline" if shown["baseline"] else "tied" if shown["against"] in {"as good", "not settled"} else "other"
+    role = (
+        "best"
+        if shown["best"]
+        else "baseline"
+        if shown["baseline"]
+        else "tied"
+        if shown["against"] in {"as good", "not settled"}
+        else "other"
+    )
     folds = array(row.get("fold_scores"))[:50]
-    return Entry(shown["title"], real(row["score"]), bounds(row.get("interval")), folds[np.isfinite(folds)], role)
+    return Entry(
+        shown["title"],
+        real(row["score"]),
+        _drawn(row.get("interval")),
+        folds[np.isfinite(folds)],
+        role,
+        shown["baseline"],
+    )

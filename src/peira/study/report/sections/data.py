@@ -57,7 +57,12 @@ def _levels(summary: dict, rows: float | None) -> list[dict[str, Any]]:
     pairs = [(p[0], real(p[1])) for p in pairs if isinstance(p, list | tuple) and len(p) == 2][:1000]
     total = rows or sum(n or 0 for _, n in pairs)
     shown = [
-        {"name": shorten(name, 24), "count": count(n), "share": percent(n, total), "bar": bar(n / total) if n and total else Markup("")}
+        {
+            "name": shorten(name, 24),
+            "count": count(n),
+            "share": percent(n, total),
+            "bar": bar(n / total) if n and total else Markup(""),
+        }
         for name, n in pairs[:_LEVELS]
     ]
     if len(pairs) > _LEVELS:
@@ -69,7 +74,9 @@ def _numbers(summary: dict) -> list[tuple[str, str]]:
     """Least, median and greatest, to the precision of the column's spread."""
     low, high = summary.get("min"), summary.get("max")
     quartiles = summary.get("quartiles")
-    middle = quartiles[len(quartiles) // 2] if isinstance(quartiles, list | tuple) and quartiles else summary.get("mean")
+    middle = (
+        quartiles[len(quartiles) // 2] if isinstance(quartiles, list | tuple) and quartiles else summary.get("mean")
+    )
     if real(low) is None or real(high) is None:  # dates and the like say their ends in words
         return [(w, clean(v, 40)) for w, v in (("from", low), ("to", high)) if isinstance(v, str)]
     places = decimals([low, high], 3)

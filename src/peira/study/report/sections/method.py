@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peira.study.report.escaping import clean, plain, prose
+from peira.study.report.escaping import clean, escape, plain, prose
 from peira.study.report.pages import method_page
 from peira.study.report.sections.common import records, table
 
@@ -23,23 +23,36 @@ def method(report: dict) -> dict[str, Any] | None:
         }
         for p in records(part.get("parameters"), 60)
     ]
-    card = [(clean(k, 40).replace("_", " "), plain(v, 300)) for k, v in list(table(part.get("card")).items())[:30] if v not in (None, "", [])]
+    card = [
+        (clean(k, 40).replace("_", " "), plain(v, 300))
+        for k, v in list(table(part.get("card")).items())[:30]
+        if v not in (None, "", [])
+    ]
     if not text and not parameters and not card:
         return None
-    return {"title": clean(part.get("title") or "The winning method", 120), "text": text, "card": card, "parameters": parameters}
+    return {
+        "title": clean(part.get("title") or "The winning method", 120),
+        "text": text,
+        "card": card,
+        "parameters": parameters,
+    }
 
 
 def reproduce(report: dict) -> dict[str, Any] | None:
     """Command, Python lines, and everything that the result depends on."""
     part = table(report.get("reproduce"))
     facts = [("Seed", plain(report["seed"]).replace(",", "") if report.get("seed") is not None else None)]
-    facts += [("Splits", part.get("splits")), ("Data, SHA-256", part.get("data_sha256")), ("Peira", report.get("peira"))]
+    facts += [
+        ("Splits", part.get("splits")),
+        ("Data, SHA-256", part.get("data_sha256")),
+        ("Peira", report.get("peira")),
+    ]
     facts += list(table(part.get("environment")).items())[:40]
     shown = [(clean(k, 60), clean(v, 300) if isinstance(v, str) else plain(v)) for k, v in facts if v is not None]
     if not part:
         return None
     return {
-        "command": prose(part["command"], 4000) if isinstance(part.get("command"), str) else "",
-        "python": prose(part["python"], 8000) if isinstance(part.get("python"), str) else "",
+        "command": escape(prose(part["command"], 4000)) if isinstance(part.get("command"), str) else "",
+        "python": escape(prose(part["python"], 8000)) if isinstance(part.get("python"), str) else "",
         "facts": shown,
     }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from peira.study.report.escaping import clean, plain, shorten
-from peira.study.report.figures import array, bounds, count, interval, measured, number, real
+from peira.study.report.figures import array, bounds, count, decimals, interval, measured, number, real
 from peira.study.report.plots import Panel, coefficients, history, importance, learning_curve
 from peira.study.report.plots import performance as plots
 from peira.study.report.plots.explanation import Effect
@@ -61,9 +61,14 @@ def learning(report: dict, measure: Measure) -> dict[str, Any] | None:
     """The curve against experience, the fit's history, and what they say."""
     part = table(report.get("learning"))
     sizes = array(part.get("sizes"))[:60]
-    validation, train = ([array(s)[:60] for s in part[k]][:60] if isinstance(part.get(k), list | tuple) else [] for k in ("validation", "train"))
+    validation, train = (
+        [array(s)[:60] for s in part[k]][:60] if isinstance(part.get(k), list | tuple) else []
+        for k in ("validation", "train")
+    )
     curve = learning_curve(sizes, validation, train, measure.label)
-    steps = history({clean(k, 60): v for k, v in table(part.get("history")).items()}, clean(part.get("history_of") or "", 80))
+    steps = history(
+        {clean(k, 60): v for k, v in table(part.get("history")).items()}, clean(part.get("history_of") or "", 80)
+    )
     panels = [p for p in (curve, *steps) if p is not None]
     sentence = sentences(part.get("sentence"), 1)
     if not panels and not sentence:
@@ -73,7 +78,11 @@ def learning(report: dict, measure: Measure) -> dict[str, Any] | None:
 
 def _gain(sizes: np.ndarray, validation: list[np.ndarray], measure: Measure) -> str:
     """What the last step of the curve brought, in words, when the run did not say it."""
-    ends = [(n, float(np.nanmean(s))) for n, s in zip(sizes, validation, strict=False) if np.isfinite(n) and np.isfinite(s).any()]
+    ends = [
+        (n, float(np.nanmean(s)))
+        for n, s in zip(sizes, validation, strict=False)
+        if np.isfinite(n) and np.isfinite(s).any()
+    ]
     if len(ends) < 2:
         return ""
     (n0, s0), (n1, s1) = ends[-2:]
@@ -82,8 +91,11 @@ def _gain(sizes: np.ndarray, validation: list[np.ndarray], measure: Measure) -> 
 
 
 def _effects(value: Any, middle: str) -> list[Effect]:
-    rows = [(clean(r.get("name"), 300), real(r.get(middle)), bounds([r.get("low"), r.get("high")])) for r in records(value, 100_000)]
-    effects = [(name, x, *(pair or (None, None))) for name, x, pair in rows if x is not None]
+    effects = []
+    for r in records(value, 100_000):
+        x, low, high = array([r.get(middle), r.get("low"), r.get("high")])
+        if np.isfinite(x):
+            effects.append((clean(r.get("name"), 300), float(x), *(bounds([low, high]) or (None, None))))
     return sorted(effects, key=lambda e: -abs(e[1]))
 
 
@@ -104,7 +116,8 @@ def explanation(report: dict, measure: Measure) -> dict[str, Any] | None:
             "panel": panel,
             "total": len(effects),
             "rows": [
-                {"name": name, "short": shorten(name, 48), "value": measured(v, [a, b]), "interval": interval([a, b])} for name, v, a, b in effects[:_EFFECTS]
+                {"name": name, "short": shorten(name, 48), "value": measured(v, [a, b]), "interval": interval([a, b])}
+                for name, v, a, b in effects[:_EFFECTS]
             ],
         }
         for panel, effects in found
@@ -122,7 +135,7 @@ def errors(report: dict) -> dict[str, Any] | None:
         names.update(dict.fromkeys(map(str, list(table(row.get("values")))[:1000])))
     shown = list(names)[:_VALUES]
     return {
-        "columns": [{"name": clean(n, 300), "short": shorten(n, 24)} for n in shown],
+        "columns": [{"name": clean(n, 300), "short": shorten(n, 24), "numeric": _numeric(rows, n)} for n in shown],
         "left_out": len(names) - len(shown),
         "rows": [_error(row, shown) for row in rows],
         "bounded": any(bounds([r.get("low"), r.get("high")]) for r in rows),
@@ -136,11 +149,17 @@ def _error(row: dict, shown: list[str]) -> dict[str, Any]:
     return {
         "row": plain(row.get("row")),
         "observed": number(observed),
-        "predicted": measured(predicted, pair, None),
-        "interval": interval(pair),
+        "predicted": number(predicted),
+        "interval": interval(pair, decimals(pair, 3)),
         "residual": _signed(observed, predicted),
-        "values": [{"text": plain(values.get(n), 48), "numeric": real(values.get(n)) is not None} for n in shown],
+        "values": [plain(values.get(n), 48) for n in shown],
     }
+
+
+def _numeric(rows: list[dict], name: str) -> bool:
+    """Whether all the values of a column that are there are numbers."""
+    values = [{str(k): v for k, v in table(r.get("values")).items()}.get(name) for r in rows]
+    return all(v is None or real(v) is not None for v in values)
 
 
 def _signed(observed: float | None, predicted: float | None) -> str:

@@ -1,0 +1,335 @@
+"""What each command does: call `peira.study`, and print."""
+
+import json
+import platform
+import re
+import sys
+import textwrap
+import time
+import webbrowser
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+import peira
+
+from ..core.errors import DataError, ParameterError, closest
+from ..core.params import describe
+from ..core.persistence import load, write_atomically
+from ..core.text import printable
+from ..experience.reading import read
+from ..experience.roles import infer_roles
+from ..measures import get_measure
+from ..study.comparing import compare as compare_models
+from ..study.learning import Study, parse_duration
+from ..study.learning import learn as run_learn
+from ..study.report import render
+from ..study.run import Run, plain
+from ..study.wording import number
+from .ending import RequirementNotMetError
+
+_REQUIRE = re.compile(r"\s*([A-Za-z0-9_]+)\s*(<=|>=|<|>)\s*([-+0-9.eE]+)\s*")
+
+
+def learn(
+    *, source: str | None, resume: str | None, as_json: bool, dry_run: bool, require: list[str], kinds: list[str], **options: Any
+) -> None:
+    """``peira learn``."""
+    required = [_requirement(text) for text in require]
+    methods = options.pop("methods")
+    options["methods"] = methods if methods == "all" else [name.strip() for name in methods.split(",")]
+    options["kinds"] = dict(_kind(text) for text in kinds) or None
+    if (source is None) == (resume is None):
+        raise ParameterError("learn takes either a SOURCE or --resume RUN")
+    if dry_run:
+        return _plan(source, options, as_json)
+    run = run_learn(source, options.pop("target"), **options, resume=resume)
+    summary = _summary(run)
+    if as_json:
+        _print_json(summary)
+    else:
+        _print_summary(run, summary)
+    for measure, sign, bound in required:
+        value = _achieved(run, measure)
+        met = {"<=": value <= bound, ">=": value >= bound, "<": value < bound, ">": value > bound}[sign]
+        if not met:
+            raise RequirementNotMetError(f"required {measure} {sign} {bound:g}, reached {value:.6g}")
+
+
+def predict(model: str, source: str, *, output: str | None, interval: float | None, proba: bool) -> None:
+    """``peira predict``: a csv with a column of predictions, in the order of the rows."""
+    if output is not None and Path(output).exists():
+        raise FileExistsError(f"{output} exists already, and nothing is overwritten")
+    fitted, table = load(model), read(source)
+    if proba:
+        raise DataError(f"{type(fitted).__name__} predicts numbers, not labels: there are no probabilities to give")
+    columns = {"prediction": np.asarray(fitted.predict(table))}
+    if interval is not None:
+        columns["low"], columns["high"] = fitted.interval(table, interval)
+    lines = [",".join(columns)] + [",".join(repr(float(v)) for v in row) for row in zip(*columns.values(), strict=True)]
+    text = "\n".join(lines) + "\n"
+    target = getattr(fitted, "target_", None)
+    if interval is not None and target in table:
+        y = table[target]
+        known = np.isfinite(y)
+        inside = np.mean(((y >= columns["low"]) & (y <= columns["high"]))[known]) if known.any() else np.nan
+        _note(f"{inside:.1%} of {int(known.sum())} known targets lie inside the {interval:.0%} intervals")
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_atomically(Path(output), text.encode())
+        _note(f"{len(table)} predictions written to {output}")
+
+
+def compare(models: list[str], *, on: str | None, target: str | None, measure: str | None, as_json: bool) -> None:
+    """``peira compare``."""
+    rows = compare_models(models, on=on, target=target, measure=measure)
+    if as_json:
+        return _print_json(rows)
+    title = get_measure(rows[0]["measure"]).title
+    grid = _grid("model", title, "95 % interval", "worse than the best by")
+    for row in rows:
+        width = row["interval"][1] - row["interval"][0]
+        gap = row["difference"]
+        behind = "" if gap is None else f"{number(gap['mean'], width)} ({number(gap['interval'][0], width)} to {number(gap['interval'][1], width)})"
+        if gap is not None and not gap["clear"]:
+            behind += "  not clear"
+        grid.add_row(_text(row["name"]), number(row["score"], width), f"{number(row['interval'][0], width)} to {number(row['interval'][1], width)}", behind)
+    _console().print(grid)
+
+
+def report(path: str, *, show: bool) -> None:
+    """``peira report``."""
+    run = Run.open(path)
+    written = render(run.read_json("report.json"), run.path / "report.html")
+    print(written)
+    if show:
+        webbrowser.open(Path(written).resolve().as_uri())
+
+
+def diagnose(path: str, *, as_json: bool) -> None:
+    """``peira diagnose``."""
+    findings = Run.open(path).read_json("diagnosis.json")
+    if as_json:
+        return _print_json(findings)
+    console = _console()
+    for finding in findings:
+        console.print(Text(f"{finding['code']}  {finding['severity']}: {printable(finding['title'])}", style="bold"))
+        for part in ("evidence", "fix"):
+            console.print(Text(textwrap.indent(textwrap.fill(printable(finding[part]), 96), "      ")))
+    if not findings:
+        console.print("nothing found")
+
+
+def methods(name: str | None, *, task: str | None, as_json: bool) -> None:
+    """``peira methods``."""
+    found = peira.methods(task)
+    if name is not None:
+        if name not in found:
+            raise DataError(f"no method {name!r}; {closest(name, found)}")
+        return _method_page(found[name], as_json)
+    rows = [{"name": n, "title": _title(cls), "tasks": list(cls.card.tasks), "verbs": _verbs(cls), "cost": cls.card.cost} for n, cls in found.items()]
+    if as_json:
+        return _print_json(rows)
+    grid = _grid("method", "what it is", "tasks", "cost")
+    for row in rows:
+        grid.add_row(row["name"], row["title"], ", ".join(row["tasks"]), row["cost"])
+    _console().print(grid)
+
+
+def data(source: str, *, target: str | None, as_json: bool) -> None:
+    """``peira data``."""
+    table = read(source)
+    roles = infer_roles(table, target or table.suggested_target)
+    if as_json:
+        return _print_json(roles.to_json())
+    console = _console()
+    console.print(Text(f"{len(roles.table)} rows, {len(table.names)} columns" + (f"; {roles.task_reason}" if roles.task else "")))
+    for note in roles.notes:
+        console.print(Text(f"  {printable(note)}"))
+    grid = _grid("column", "kind", "missing", "different", "values", "why")
+    for profile in list(roles.profiles.values())[:200]:
+        grid.add_row(
+            _text(profile.name),
+            profile.kind,
+            str(profile.n_missing or ""),
+            str(profile.n_unique),
+            _text(_values(profile.summary)),
+            _text(profile.reason),
+        )
+    console.print(grid)
+    if len(roles.profiles) > 200:
+        console.print(f"and {len(roles.profiles) - 200} more columns (all of them with --json)")
+
+
+def doctor(*, as_json: bool) -> None:
+    """``peira doctor``: learn a line with every engine, and say what is installed."""
+    import torch
+
+    checks: dict[str, Any] = {"peira": peira.__version__, "python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    for package in ("torch", "numpy", "scipy", "scikit-learn", "numba", "narwhals", "safetensors", "pyarrow"):
+        try:
+            checks[package] = version(package)
+        except PackageNotFoundError:
+            checks[package] = "missing"
+    checks["threads"] = torch.get_num_threads()
+    checks["accelerators"] = torch.cuda.device_count()
+    began = time.perf_counter()
+    found = peira.methods()
+    checks["methods"] = len(found)
+    fitted = found["LinearRegression"]().fit(np.arange(4.0)[:, None], 2 * np.arange(4.0) + 1)
+    checks["learns"] = bool(abs(fitted.predict([[10.0]])[0] - 21) < 1e-9)
+    checks["seconds"] = round(time.perf_counter() - began, 2)
+    if as_json:
+        return _print_json(checks)
+    for name, value in checks.items():
+        print(f"{name:14} {value}")
+
+
+# ---------------------------------------------------------------------- what is printed
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    state = run.state
+    verdict, board = state["verdict"], state["leaderboard"]
+    summary = {
+        "run": str(run.path),
+        "task": state["task"],
+        "target": state["target"],
+        "measure": state["measure"],
+        "baseline": verdict["baseline"],
+        "best": {"method": verdict["method"], "score": verdict["score"], "interval": verdict["interval"], "params": board[0]["params"]},
+        "leaderboard": board,
+        "verdict": verdict["sentence"],
+        "stopped": state.get("stopped"),
+        "report": str(run.path / "report.html"),
+    }
+    return summary | ({"test": verdict["test"]} if "test" in verdict else {})
+
+
+def _print_summary(run: Run, summary: dict[str, Any]) -> None:
+    console = _console()
+    title = get_measure(summary["measure"]).title
+    grid = _grid("", "method", title, "95 % interval", "settings")
+    for rank, row in enumerate(summary["leaderboard"], 1):
+        if row["status"] != "ok":
+            grid.add_row("", row["method"], row["status"], "", _text(printable(row["reason"] or "", 80)))
+            continue
+        low, high = row["interval"]
+        settings = ", ".join(f"{k}={number(v) if isinstance(v, float) else v}" for k, v in row["params"].items() if v != "none")
+        mark = " (baseline)" if row["baseline"] else ""
+        grid.add_row(str(rank), row["method"] + mark, number(row["score"], high - low), f"{number(low, high - low)} to {number(high, high - low)}", settings)
+    console.print(grid)
+    console.print(Text(printable(summary["verdict"])))
+    if summary["stopped"]:
+        console.print(Text(f"The search was cut short ({summary['stopped']})."))
+    for step in run.state["verdict"]["next"]:
+        console.print(Text(f"  - {printable(step)}"))
+    print(f"report: {summary['report']}")
+
+
+def _plan(source: str | None, options: dict[str, Any], as_json: bool) -> None:
+    options["budget"] = parse_duration(options["budget"])
+    options["kinds"] = json.dumps(options["kinds"]) if options["kinds"] else None
+    study = Study({"source": str(source), **options}, source)
+    rows = [{"method": c.method, "expansions": list(c.expansions), "trials": c.trials, "skip": c.skip} for c in study.candidates]
+    plan = {"task": study.task, "target": study.target, "measure": study.measure.name, "rows": len(study.y), "folds": len(study.folds), "candidates": rows}
+    if as_json:
+        return _print_json(plan)
+    console = _console()
+    console.print(Text(f"{plan['task']} of {printable(study.target)!r} by {study.measure.title}: {plan['rows']} rows, {plan['folds']} folds"))
+    grid = _grid("method", "basis functions", "settings to try", "left out because")
+    for row in rows:
+        grid.add_row(row["method"], ", ".join(row["expansions"]), str(row["trials"]), row["skip"] or "")
+    console.print(grid)
+
+
+def _method_page(cls: type, as_json: bool) -> None:
+    parameters = [
+        {"name": n, "default": p.default, "type": describe(p.annotation), "range": p.range, "doc": p.doc} for n, p in cls.parameters().items()
+    ]
+    card = {n: getattr(cls.card, n) for n in ("tasks", "reference", "cost", "exact", "incremental", "sparse", "missing", "multi_output")}
+    page = sys.modules[cls.__module__].__doc__ or ""
+    if as_json:
+        return _print_json({"name": cls.__name__, "title": _title(cls), "verbs": _verbs(cls), "card": card, "parameters": parameters, "page": page})
+    console = _console()
+    console.print(Text(f"{cls.__name__}: {_title(cls)}", style="bold"))
+    console.print(Text(page.strip()))
+    grid = _grid("parameter", "default", "type", "range", "meaning")
+    for p in parameters:
+        grid.add_row(p["name"], repr(p["default"]), p["type"], p["range"], p["doc"])
+    console.print(grid)
+    console.print(Text(f"verbs: {', '.join(_verbs(cls))}"))
+    for name, value in card.items():
+        console.print(Text(f"{name}: {', '.join(value) if isinstance(value, tuple) else value}"))
+
+
+def _achieved(run: Run, name: str) -> float:
+    measured = {m["name"]: m["value"] for m in run.read_json("report.json")["performance"]["measures"]}
+    state = run.state
+    measured[state["measure"]] = state["verdict"].get("test", state["verdict"])["score"]
+    measure = get_measure(name).name
+    if measure not in measured:
+        raise DataError(f"the run did not measure {name!r}; {closest(name, measured)}")
+    return measured[measure]
+
+
+def _requirement(text: str) -> tuple[str, str, float]:
+    parts = _REQUIRE.fullmatch(text)
+    try:
+        return parts[1], parts[2], float(parts[3])
+    except (TypeError, ValueError):
+        raise ParameterError(f"--require takes a measure, a sign and a number, such as 'rmse<=60', got {text!r}") from None
+
+
+def _kind(text: str) -> tuple[str, Any]:
+    name, sign, kind = text.rpartition("=")
+    if not sign or not name:
+        raise ParameterError(f"--kind takes COLUMN=KIND, or COLUMN=low<middle<high for an order, got {text!r}")
+    return name, kind.split("<") if "<" in kind else kind
+
+
+def _title(cls: type) -> str:
+    return (cls.__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+
+def _verbs(cls: type) -> list[str]:
+    names = ("partial_fit", "predict", "predict_dist", "log_prob", "sample", "transform", "inverse_transform", "score", "adapt")
+    return ["fit", *(name for name in names if hasattr(cls, name))]
+
+
+def _values(summary: dict[str, Any]) -> str:
+    if summary.get("levels"):
+        return printable(", ".join(f"{v['level']} ({v['count']})" for v in summary["levels"][:4]), 60)
+    if summary.get("min") is None:
+        return ""
+    low, high = summary["min"], summary["max"]
+    return f"{number(low)} to {number(high)}" if isinstance(low, int | float) else f"{low} to {high}"
+
+
+def _grid(*headers: str) -> Grid:
+    grid = Grid(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        grid.add_column(header, overflow="fold")
+    return grid
+
+
+def _text(value: str) -> Text:
+    return Text(printable(str(value), 60))
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(plain(value), allow_nan=False, ensure_ascii=False))
+
+
+def _note(text: str) -> None:
+    print(printable(text), file=sys.stderr)

@@ -1,0 +1,115 @@
+"""Compare models that were learned already.
+
+Runs that were made on the same rows with the same folds are compared fold by fold, on predictions
+for rows that neither had seen. Models are compared on a table given for the purpose, row by row:
+the difference of two measures is judged by resampling the rows, both models on the same draws.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import DataError, UnreadableError
+from ..core.persistence import load
+from ..experience.reading import read
+from ..measures import get_measure
+from .run import Run
+from .verdict import LEVEL
+
+_DRAWS = 2_000
+
+
+def compare(
+    models: Sequence[Any], *, on: Any = None, target: str | None = None, measure: str | None = None, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Compare models on the same rows.
+
+    Parameters
+    ----------
+    models : sequence of path or Method
+        Runs, stored models or fitted methods; at least one.
+    on : path or frame, optional
+        A table with the target. Without it, all must be runs over the same rows.
+    target : str, optional
+        Its column to predict; by default that of the first run.
+    measure : str, optional
+        By default that of the first run, else RMSE.
+    seed : int, default 0
+        For the resampling of rows.
+
+    Returns
+    -------
+    list of dict
+        Best first: ``name``, ``score``, ``interval``, and ``difference`` to the best with
+        ``mean`` (positive: worse than the best), ``interval`` and ``clear``.
+
+    Raises
+    ------
+    DataError
+        If the runs do not share rows and folds and no table was given.
+    UnreadableError
+        If something is not a run or a model.
+    """
+    if not models:
+        raise DataError("there is nothing to compare: name at least one run or model")
+    runs = [Run.open(m) if isinstance(m, str | Path) and (Path(m) / "run.json").is_file() else None for m in models]
+    first = next((run.state for run in runs if run is not None), {})
+    rule = get_measure(measure or first.get("measure") or "rmse")
+    names = _names(models)
+    if on is not None:
+        table = read(on)
+        target = target or first.get("target")
+        if target is None or target not in table:
+            raise DataError(f"the table to compare on needs the target's column, got {target!r}: name it with --target")
+        y = table[target].astype(np.float64)
+        known = np.isfinite(y)
+        fitted = [load(m) if isinstance(m, str | Path) else m for m in models]
+        answers = [getattr(model, rule.needs)(table[known]) for model in fitted]
+        return _ranked(names, y[known], answers, rule, seed)
+    if any(run is None for run in runs):
+        raise DataError("models without a run are compared on a table: say which with --on")
+    if len({(run.state.get("data_sha256"), str(run.read_json("data/splits.json"))) for run in runs}) > 1:
+        raise DataError("these runs do not share rows and folds, so their scores cannot be compared: give a table with --on")
+    if rule.needs != "predict":
+        raise DataError(f"{rule.name} needs whole distributions, which runs do not keep: give a table with --on")
+    unseen = [_unseen(run) for run in runs]
+    return _ranked(names, unseen[0]["observed"], [u["predicted"] for u in unseen], rule, seed)
+
+
+def _ranked(names: list[str], y: np.ndarray, answers: list[Any], measure: Any, seed: int) -> list[dict[str, Any]]:
+    sign = 1.0 if measure.better == "higher" else -1.0
+    scores = [measure.value(y, answer) for answer in answers]
+    order = sorted(range(len(names)), key=lambda i: -sign * scores[i])
+    best = order[0]
+    rng = np.random.default_rng(seed)
+    draws = [rng.integers(len(y), size=len(y)) for _ in range(_DRAWS if len(names) > 1 else 0)]
+    values = {i: np.array([measure.value(y[rows], answers[i][rows]) for rows in draws]) for i in order}
+    tail = (1 - LEVEL) / 2
+    rows = []
+    for i in order:
+        low, high = measure.interval(y, answers[i], LEVEL)
+        row: dict[str, Any] = {"name": names[i], "measure": measure.name, "score": scores[i], "interval": [low, high], "difference": None}
+        if i != best:
+            gap = sign * (values[best] - values[i])
+            low, high = np.quantile(gap, [tail, 1 - tail])
+            row["difference"] = {"mean": sign * (scores[best] - scores[i]), "interval": [float(low), float(high)], "clear": bool(low > 0)}
+        rows.append(row)
+    return rows
+
+
+def _unseen(run: Run) -> dict[str, np.ndarray]:
+    """The winner's predictions for the rows of the folds, in the folds' order."""
+    best = run.state.get("best")
+    if not best:
+        raise UnreadableError(f"{run.path} has no model yet; finish it with: peira learn --resume {run.path}")
+    folds = range(len(run.read_json("data/splits.json")["folds"]))
+    parts = [run.read_predictions(best, fold) for fold in folds]
+    return {name: np.concatenate([part[name] for part in parts]) for name in ("observed", "predicted")}
+
+
+
+def _names(models: Sequence[Any]) -> list[str]:
+    names = [Path(m).name if isinstance(m, str | Path) else type(m).__name__ for m in models]
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, 1)]

@@ -1,0 +1,150 @@
+"""All methods by discovery, data that suit their cards, and everything that a fitted method answers."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from sklearn.datasets import load_diabetes, load_digits, load_iris
+
+from peira.core import Method
+from peira.core.registry import registry
+from peira.core.tasks import TASKS, get_task
+
+SETTINGS = {"_sklearn_output_config", "_metadata_request"}  # scikit-learn's notes on how a method is used
+BUNDLED = {"diabetes": load_diabetes, "iris": load_iris, "digits": load_digits}
+
+
+def for_methods(where: Callable[[type[Method]], bool] = lambda cls: True) -> pytest.MarkDecorator:
+    """Run a test once for each method that satisfies the condition, so that a failure names the method."""
+    return pytest.mark.parametrize("cls", [pytest.param(c, id=c.__name__) for c in registry().values() if where(c)])
+
+
+def has(*verbs: str) -> Callable[[type[Method]], bool]:
+    return lambda cls: all(callable(getattr(cls, verb, None)) for verb in verbs)
+
+
+def takes_weights(cls: type[Method]) -> bool:
+    return "sample_weight" in inspect.signature(cls.fit).parameters
+
+
+def supervised(cls: type[Method]) -> bool:
+    """Whether a target stands beside the inputs."""
+    return any(get_task(name).target != "none" for name in cls.card.tasks)
+
+
+def reads_tables(cls: type[Method]) -> bool:
+    """Whether columns may be more than numbers."""
+    return "kinds" in cls.parameters()
+
+
+@dataclass(frozen=True)
+class Experience:
+    """Inputs, and targets where the task has any."""
+
+    X: Any
+    y: Any = None
+
+    def __len__(self) -> int:
+        return self.X.shape[0]
+
+    def __getitem__(self, rows: Any) -> "Experience":
+        return Experience(self.X[rows], None if self.y is None else self.y[rows])
+
+    def parts(self) -> tuple[Any, ...]:
+        return (self.X,) if self.y is None else (self.X, self.y)
+
+    def teach(self, method: Method, sample_weight: Any = None, verb: str = "fit") -> Method:
+        """Fit the method on these data."""
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return getattr(method, verb)(*self.parts(), **weights)
+
+    def turned(self, convert: Callable[[Any], Any]) -> "Experience":
+        return replace(self, X=convert(self.X), y=None if self.y is None else convert(self.y))
+
+
+def experience(cls: type[Method], seed: int, N: int = 60, D: int = 4, K: int | None = None) -> Experience:
+    """A small problem that the method can learn: a linear one with noise, or clusters with labels."""
+    rng = np.random.default_rng([seed, 7])
+    X = rng.normal(size=(N, D)) * rng.uniform(0.5, 3.0, D) + rng.normal(size=D)
+    targets = {get_task(name).target for name in cls.card.tasks}
+    if "number" in targets:
+        shape = (D,) if K is None else (D, K)
+        y = 1.5 + X @ rng.normal(size=shape)
+        return Experience(X, y + 0.3 * rng.normal(size=y.shape))
+    if "label" in targets:
+        y = rng.integers(0, 3, N)
+        X[:, 0] += 3.0 * y
+        return Experience(X, y)
+    return Experience(X)
+
+
+def bundled(cls: type[Method]) -> Experience:
+    """The bundled data that the table of tasks names for the method's first task."""
+    X, y = BUNDLED[TASKS[cls.card.tasks[0]].example](return_X_y=True)
+    return Experience(X, y.astype(np.float64) if supervised(cls) else None)
+
+
+def answers(method: Method, X: Any) -> dict[str, np.ndarray]:
+    """What every verb of a fitted method says about some inputs, by the verb's name."""
+    found: dict[str, Any] = {}
+    for verb in ("predict", "transform", "log_prob"):
+        if callable(getattr(method, verb, None)):
+            found[verb] = getattr(method, verb)(X)
+    if has("predict_dist")(type(method)):
+        forecast = method.predict_dist(X)
+        found["mean"], found["std"] = forecast.mean, forecast.std
+        found["quantile"] = forecast.quantile(0.3)
+        found["draws"] = forecast.sample(2, seed=3)
+        found["density"] = forecast.log_prob(as_array(forecast.mean))
+    if has("inverse_transform")(type(method)):
+        found["inverse_transform"] = method.inverse_transform(found["transform"])
+    if has("get_feature_names_out")(type(method)):
+        found["names"] = method.get_feature_names_out()
+    return {verb: as_array(value) for verb, value in found.items()}
+
+
+def as_array(value: Any) -> np.ndarray:
+    if isinstance(value, torch.Tensor):
+        return value.numpy(force=True)
+    if sparse.issparse(value):
+        return value.toarray()
+    if hasattr(value, "to_dict") and hasattr(value, "names"):  # a table
+        return np.column_stack(list(value.to_dict().values()))
+    return np.asarray(value)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two learned values, or two dictionaries of them, are bit for bit the same."""
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, Method):
+        mine, its = ({n: v for n, v in vars(m).items() if n not in SETTINGS} for m in (a, b))
+        return type(a) is type(b) and same(mine, its)
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and same(a.numpy(force=True), b.numpy(force=True))
+    if sparse.issparse(a):
+        return sparse.issparse(b) and same(a.toarray(), b.toarray())
+    if isinstance(a, np.ndarray):
+        return (
+            isinstance(b, np.ndarray)
+            and a.dtype.kind == b.dtype.kind
+            and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        )
+    return (type(a) is type(b) and a == b) or (isinstance(a, float) and isinstance(b, float) and a != a and b != b)
+
+
+def close(a: dict[str, np.ndarray], b: dict[str, np.ndarray], rtol: float = 1e-7, atol: float = 1e-8) -> None:
+    """Assert that two sets of answers agree up to rounding."""
+    assert a.keys() == b.keys()
+    for verb in a:
+        if a[verb].dtype.kind in "UOS":
+            assert a[verb].tolist() == b[verb].tolist(), verb
+        else:
+            np.testing.assert_allclose(a[verb], b[verb], rtol=rtol, atol=atol, err_msg=verb)

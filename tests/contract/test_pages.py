@@ -1,0 +1,81 @@
+"""A method's file is a page: what it assumes, what it costs, where it comes from, and an example that runs."""
+
+import doctest
+import importlib
+import inspect
+import re
+
+from peira.core.registry import methods, registry
+from peira.core.tasks import TASKS
+from tests.contract.discovery import for_methods, has
+
+
+def test_names_are_unique():
+    assert len(methods()) == len(registry())
+
+
+@for_methods()
+def test_the_card_is_complete(cls):
+    card = cls.card
+    assert card.tasks and set(card.tasks) <= TASKS.keys()
+    assert re.search(r"\d{4}", card.reference), "author and year"
+    assert card.cost and re.search(r"[NDKT]", card.cost), "cost in the letters N, D, K, T"
+    assert any(has(TASKS[name].verbs[0])(cls) for name in card.tasks), "the first verb of its task answers it"
+
+
+@for_methods()
+def test_the_module_is_a_page(cls):
+    page = importlib.import_module(cls.__module__).__doc__ or ""
+    assert ".. math::" in page, "the model in display mathematics"
+    assert re.search(r"[Cc]osts?\b", page), "what it costs"
+    assert re.search(r"\(?\d{4}", page + cls.card.reference), "the reference"
+    lines = len(inspect.getsource(importlib.import_module(cls.__module__)).splitlines())
+    assert lines <= 400, f"{lines} lines are two ideas"
+
+
+@for_methods()
+def test_the_mathematics_of_the_page_can_be_drawn(cls):
+    from matplotlib.mathtext import MathTextParser
+
+    page = importlib.import_module(cls.__module__).__doc__ or ""
+    parser = MathTextParser("path")
+    for formula in re.findall(r"^ *\.\. math::((?:[^\n]*\n)(?:(?: +[^\n]*)?\n)*?)(?=\S|\n\S|\Z| *\.\. )", page + "\n", re.M):
+        for line in filter(None, (part.strip() for part in formula.splitlines())):
+            parser.parse(f"${line}$")
+
+
+@for_methods()
+def test_the_docstrings_are_complete(cls):
+    doc = inspect.getdoc(cls)
+    title = doc.splitlines()[0]
+    assert len(title) < 80 and title != cls.__name__
+    assert ">>>" in doc, "an example that runs"
+    for verb in ("fit", "partial_fit", "predict_dist", "transform", "inverse_transform"):
+        if callable(getattr(cls, verb, None)):
+            assert inspect.getdoc(getattr(cls, verb)), f"{verb} says what it does"
+    assert "Parameters\n----------" in inspect.getdoc(cls.fit), "fit names its data and their shapes"
+
+
+@for_methods()
+def test_the_examples_run(cls):
+    module = importlib.import_module(cls.__module__)
+    finder, runner = doctest.DocTestFinder(recurse=True), doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    ran = 0
+    for test in finder.find(module, module.__name__):
+        result = runner.run(test)
+        ran += result.attempted
+        assert result.failed == 0, test.name
+    assert ran
+
+
+@for_methods()
+def test_learned_values_are_described(cls):
+    """Every attribute that the class documents is there after a fit, and ends in an underscore."""
+    doc = inspect.getdoc(cls)
+    if "Attributes\n----------" not in doc:
+        return
+    section = re.split(r"\n\w+\n-{3,}\n", doc.split("Attributes\n----------\n")[1])[0]
+    for line in section.splitlines():
+        if line and not line.startswith(" "):
+            names = line.split(":")[0]
+            assert all(n.strip().endswith("_") for n in names.split(",")), line

@@ -1,0 +1,193 @@
+"""Saving and loading: bit for bit, and nothing that a stored model says is believed unseen."""
+
+import copy
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as save_tensors
+from sklearn.base import clone
+
+import peira
+from peira.core import DataError, UnreadableError
+from peira.core.persistence import _digest
+from tests.contract.discovery import answers, experience, for_methods, has, same
+
+
+@for_methods()
+@pytest.mark.parametrize("form", ["arrays", "frame", "tensors"])
+def test_a_stored_method_comes_back_bit_for_bit(cls, seed, tmp_path, form):
+    import pandas as pd
+
+    data = experience(cls, seed)
+    X = {"arrays": data.X, "frame": pd.DataFrame(data.X, columns=list("abcd")), "tensors": torch.tensor(data.X)}[form]
+    method = cls.example().fit(X, *data.parts()[1:])
+    back = peira.load(method.save(tmp_path / "model"))
+    assert type(back) is cls
+    assert same(vars(back), vars(method))
+    assert same(answers(back, X), answers(method, X))
+    assert {p.name for p in (tmp_path / "model").iterdir()} == {"model.json", "weights.safetensors"}
+    again = peira.load(back.save(tmp_path / "again"))
+    assert (tmp_path / "again" / "model.json").read_bytes() == (tmp_path / "model" / "model.json").read_bytes()
+    assert same(clone(again).get_params(), method.get_params())
+
+
+@for_methods()
+def test_an_unfitted_method_is_stored_too(cls, seed, tmp_path):
+    back = peira.load(cls.example().save(tmp_path / "model"))
+    assert vars(back).keys() == cls.parameters().keys() and same(back.get_params(), cls.example().get_params())
+    data = experience(cls, seed)
+    assert same(answers(data.teach(back), data.X), answers(data.teach(cls.example()), data.X))
+
+
+@for_methods(has("partial_fit"))
+def test_learning_goes_on_after_loading(cls, seed, tmp_path):
+    data = experience(cls, seed)
+    method = data[:30].teach(cls.example(), verb="partial_fit")
+    back = peira.load(method.save(tmp_path / "model"))
+    for m in (method, back):
+        data[30:].teach(m, verb="partial_fit")
+    assert same(vars(back), vars(method))
+
+
+@for_methods()
+def test_a_copy_and_a_pickle_for_workers_are_equal(cls, seed):
+    import pickle  # joblib's workers need it; nothing of Peira reads one from a file
+
+    data = experience(cls, seed)
+    method = data.teach(cls.example())
+    for other in (copy.deepcopy(method), pickle.loads(pickle.dumps(method))):
+        assert same(vars(other), vars(method)) and same(answers(other, data.X), answers(method, data.X))
+
+
+def rewrite(folder, change):
+    """Change a stored model as a stranger would who knows the format: the digests agree afterwards."""
+    described = json.loads((folder / "model.json").read_text())
+    tensors = load_file(folder / "weights.safetensors")
+    change(described, tensors)
+    weights = save_tensors({k: v.contiguous() for k, v in tensors.items()})
+    (folder / "weights.safetensors").write_bytes(weights)
+    described["members"]["weights.safetensors"]["sha256"] = hashlib.sha256(weights).hexdigest()
+    described.pop("sha256")
+    (folder / "model.json").write_text(json.dumps({**described, "sha256": _digest(described)}))
+
+
+def places(tree, path=()):
+    """Every learned leaf of a description, with the path that leads to it."""
+    if isinstance(tree, dict) and tree.get("$") in ("dict", "tuple"):
+        tree, path = tree["items"], (*path, "items")
+    if isinstance(tree, dict) and "$" not in tree:
+        for key, value in tree.items():
+            yield from places(value, (*path, key))
+    elif isinstance(tree, list):
+        for i, value in enumerate(tree):
+            yield from places(value, (*path, i))
+    elif isinstance(tree, dict) and tree.get("$") == "method":
+        yield from places(tree["learned"], (*path, "learned"))
+    else:
+        yield path, tree
+
+
+def put(tree, path, value):
+    for key in path[:-1]:
+        tree = tree[key]
+    tree[path[-1]] = value
+
+
+def at(tree, path):
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+HARM = {
+    "not a number": lambda t: t.double() * float("nan") if t.is_floating_point() else None,
+    "an entry short": lambda t: t[:-1].clone() if t.dim() and len(t) else None,
+    "an entry more": lambda t: torch.cat([t, t[:1]]) if t.dim() and len(t) else None,
+    "an axis more": lambda t: t[None].clone(),
+    "flat": lambda t: t.reshape(-1).clone() if t.dim() > 1 else None,
+    "empty": lambda t: t[:0].clone() if t.dim() else None,
+    "negative": lambda t: -1 - t.abs() if not (t.dtype == torch.bool) else None,
+    "huge": lambda t: torch.full_like(t, 2**62) if t.dtype == torch.int64 else None,
+}
+
+
+def loads_and_answers_or_is_refused(cls, folder, data):
+    """Whatever stands in a model: it is refused, or every verb answers, in words at the least."""
+    try:
+        back = peira.load(folder)
+    except UnreadableError:
+        return
+    with np.errstate(all="ignore"):
+        try:
+            said = answers(back, data.X)
+        except DataError:
+            return
+    honest = answers(data.teach(cls.example()), data.X)
+    assert {verb: len(v) for verb, v in said.items() if verb != "names"} == {
+        verb: len(v) for verb, v in honest.items() if verb != "names"
+    }
+    first = next(iter(said))
+    assert np.isfinite(said[first]).all() or not np.isfinite(honest[first]).all()
+
+
+@for_methods()
+@pytest.mark.parametrize("harm", HARM)
+def test_a_learned_array_that_no_fit_gives_is_refused(cls, seed, tmp_path, harm):
+    data = experience(cls, seed)
+    method = data.teach(cls.example())
+    method.save(tmp_path / "model")
+    tensors = load_file(tmp_path / "model" / "weights.safetensors")
+    for path, leaf in list(places(json.loads((tmp_path / "model" / "model.json").read_text())["learned"])):
+        if not isinstance(leaf, dict) or leaf.get("$") not in ("array", "tensor"):
+            continue
+        spoilt = HARM[harm](tensors[leaf["name"]])
+        if spoilt is None:
+            continue
+
+        def change(described, tensors, path=path, leaf=leaf, spoilt=spoilt):
+            tensors[leaf["name"]] = spoilt
+            entry = at(described["learned"], path)
+            entry |= {"shape": list(spoilt.shape), "dtype": str(spoilt.dtype).removeprefix("torch.")}
+            entry.pop("axes", None)
+
+        method.save(tmp_path / "model")
+        rewrite(tmp_path / "model", change)
+        try:
+            loads_and_answers_or_is_refused(cls, tmp_path / "model", data)
+        except Exception as error:
+            raise AssertionError(f"{'.'.join(map(str, path))} with {harm} was believed: {error!r}") from error
+
+
+@for_methods()
+def test_a_learned_value_of_another_type_is_refused(cls, seed, tmp_path):
+    data = experience(cls, seed)
+    method = data.teach(cls.example())
+    method.save(tmp_path / "model")
+    for path, leaf in list(places(json.loads((tmp_path / "model" / "model.json").read_text())["learned"])):
+        for value in (None, "word", -1, {"$": "float", "value": "nan"}, [], {"$": "dict", "items": {}}):
+            if type(leaf) is type(value) and not isinstance(leaf, dict):
+                continue
+            method.save(tmp_path / "model")
+            rewrite(tmp_path / "model", lambda d, t, path=path, value=value: put(d["learned"], path, value))
+            try:
+                loads_and_answers_or_is_refused(cls, tmp_path / "model", data)
+            except Exception as error:
+                raise AssertionError(f"{'.'.join(map(str, path))} = {value!r} was believed: {error!r}") from error
+
+
+@for_methods()
+def test_a_learned_value_that_is_missing_is_refused(cls, seed, tmp_path):
+    data = experience(cls, seed)
+    method = data.teach(cls.example())
+    method.save(tmp_path / "model")
+    for name in list(json.loads((tmp_path / "model" / "model.json").read_text())["learned"]):
+        method.save(tmp_path / "model")
+        rewrite(tmp_path / "model", lambda d, t, name=name: d["learned"].pop(name))
+        try:
+            loads_and_answers_or_is_refused(cls, tmp_path / "model", data)
+        except Exception as error:
+            raise AssertionError(f"{name} was not missed: {error!r}") from error

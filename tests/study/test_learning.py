@@ -1,0 +1,221 @@
+"""The main job: protocol, repeatability, and what survives a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import peira
+from peira.core.errors import DataError, ParameterError, UnreadableError
+from peira.study.learning import Study, learn, parse_duration
+from peira.study.run import Run
+
+FEW = ["LinearRegression", "Ridge"]
+
+
+def table(seed, N=120):
+    rng = np.random.default_rng(seed)
+    x, town = rng.normal(size=(N, 2)), rng.choice(["Ulm", "Bonn", None], size=N)
+    y = 3 * x[:, 0] - x[:, 1] + 2.0 * (town == "Ulm") + 0.3 * rng.normal(size=N)
+    first = x[:, 0].copy()
+    first[::17] = np.nan
+    return {"first": first, "second": x[:, 1], "town": town, "price": y}
+
+
+@pytest.fixture
+def source(tmp_path, seed):
+    columns = table(seed)
+    lines = [",".join(columns)]
+    for row in zip(*columns.values(), strict=True):
+        lines.append(",".join("" if v is None or v != v else str(v) for v in row))
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def outcome(run):
+    """What must not depend on the clock, the number of jobs, or a kill in between."""
+    state = run.state
+    return state["leaderboard"], state["verdict"], state["best"]
+
+
+def test_a_run_is_complete_and_its_winner_predicts(source, tmp_path, seed):
+    run = learn(source, "price", methods=FEW, output=tmp_path / "run", seed=seed, progress=False)
+    state = run.state
+    assert state["state"] == "complete" and state["stopped"] is None
+    for name in ("config.toml", "trials.jsonl", "leaderboard.csv", "events.jsonl", "diagnosis.json", "report.html", "report.json"):
+        assert (run.path / name).stat().st_size > 0, name
+    best = state["leaderboard"][0]
+    assert best["method"] in FEW and best["score"] < state["verdict"]["baseline"]["score"] / 2
+    model = peira.load(run.path)
+    columns = table(seed)
+    predicted = model.predict(peira.read(source))
+    assert np.sqrt(np.mean((predicted - columns["price"]) ** 2)) < 1.2 * best["score"]
+    low, high = model.interval(peira.read(source), 0.9)
+    assert 0.8 < np.mean((low <= columns["price"]) & (columns["price"] <= high)) <= 1.0
+
+
+def test_same_seed_same_leaderboard_whatever_the_jobs(source, tmp_path, seed):
+    one = learn(source, "price", methods=FEW, trials=3, output=tmp_path / "a", seed=seed, jobs=1, progress=False)
+    two = learn(source, "price", methods=FEW, trials=3, output=tmp_path / "b", seed=seed, jobs=2, progress=False)
+    assert outcome(one) == outcome(two)
+
+
+def test_nothing_is_overwritten(source, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious").write_text("x")
+    with pytest.raises(FileExistsError, match="nothing is overwritten"):
+        learn(source, "price", methods=FEW, output=tmp_path / "run", progress=False)
+    assert (tmp_path / "run" / "precious").read_text() == "x"
+
+
+def test_scores_are_of_rows_not_seen_and_preprocessing_stays_inside_the_folds(source, tmp_path, seed):
+    """The first fold again, by hand: design and method fitted to its training rows alone."""
+    run = learn(source, "price", methods=["LinearRegression"], output=tmp_path / "run", seed=seed, progress=False)
+    study = Study(run.config, source)
+    train, test = study.folds[0]
+    from peira.study.model import TableModel
+
+    cell = next(line for line in run.lines("trials.jsonl") if line["candidate"] == "linear-regression" and line["fold"] == 0)
+    model = TableModel(method=peira.methods()["LinearRegression"](), expansion=cell["chosen"]["expansion"], kinds=study.roles.kinds)
+    by_hand = model.fit(study.X[train], study.y[train]).predict(study.X[test])
+    np.testing.assert_allclose(run.read_predictions("linear-regression", 0)["predicted"], by_hand, rtol=1e-9)
+    assert cell["score"] == pytest.approx(np.sqrt(np.mean((study.y[test] - by_hand) ** 2)), rel=1e-9)
+
+
+def test_the_reported_score_is_that_of_the_whole_procedure(source, tmp_path, seed):
+    """In each fold, the candidate that won on the inner folds; put together by hand."""
+    run = learn(source, "price", methods=FEW, output=tmp_path / "run", seed=seed, progress=False)
+    lines = run.lines("trials.jsonl")
+    observed, predicted = [], []
+    for fold in range(5):
+        best = min((line for line in lines if line["fold"] == fold), key=lambda line: line["inner_score"])
+        arrays = run.read_predictions(best["candidate"], fold)
+        observed.append(arrays["observed"])
+        predicted.append(arrays["predicted"])
+    error = np.concatenate(observed) - np.concatenate(predicted)
+    assert run.state["verdict"]["score"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-9)
+
+
+SCRIPT = "import sys, peira; peira.learn(sys.argv[1], 'price', methods=['LinearRegression','Ridge'], output=sys.argv[2], jobs=1, progress=False)"
+
+
+@pytest.mark.parametrize("lines", [1, 4, 9])
+def test_a_killed_run_resumes_with_the_same_result(source, tmp_path, lines):
+    whole = learn(source, "price", methods=FEW, output=tmp_path / "whole", progress=False)
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(source), str(tmp_path / "killed")])
+    trials = tmp_path / "killed" / "trials.jsonl"
+    limit = time.monotonic() + 120
+    while time.monotonic() < limit and not (trials.exists() and trials.read_bytes().count(b"\n") >= lines):
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    run = Run.open(tmp_path / "killed")
+    before = len(run.lines("trials.jsonl"))
+    assert before >= lines
+    resumed = learn(resume=run.path, progress=False)
+    assert outcome(resumed) == outcome(whole)
+    written = (run.path / "report.html").stat().st_mtime_ns
+    assert outcome(learn(resume=run.path, progress=False)) == outcome(whole)
+    assert (run.path / "report.html").stat().st_mtime_ns == written  # a complete run is left alone
+
+
+def test_a_torn_last_line_is_cut_off_and_its_cell_run_again(source, tmp_path):
+    whole = learn(source, "price", methods=FEW, output=tmp_path / "whole", progress=False)
+    torn = learn(source, "price", methods=FEW, output=tmp_path / "torn", progress=False)
+    path = torn.path / "trials.jsonl"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - 40])
+    torn.update(state="running")
+    assert outcome(learn(resume=torn.path, progress=False)) == outcome(whole)
+    for line in path.read_bytes().splitlines():
+        json.loads(line)
+
+
+def test_resuming_on_other_data_is_refused(source, tmp_path):
+    run = learn(source, "price", methods=FEW, output=tmp_path / "run", progress=False)
+    run.update(state="running")
+    source.write_text(source.read_text().replace("Ulm", "Oslo"))
+    with pytest.raises(DataError, match="has changed"):
+        learn(resume=run.path, progress=False)
+
+
+def test_ctrl_c_keeps_what_there_is_and_writes_the_report(source, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "peira", "learn", str(source), "-y", "price", "-o", str(tmp_path / "run"), "--jobs", "1", "--trials", "200"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    trials = tmp_path / "run" / "trials.jsonl"
+    limit = time.monotonic() + 120
+    while time.monotonic() < limit and not (trials.exists() and trials.read_bytes().count(b"\n") >= 6):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err.decode()[-2000:]
+    run = Run.open(tmp_path / "run")
+    assert run.state["stopped"] == "interrupted"
+    assert (run.path / "report.html").exists() and peira.load(run.path)
+    assert any(row["status"] == "skipped" for row in run.state["leaderboard"])
+
+
+def test_a_failing_candidate_is_a_row_with_its_reason(source, tmp_path, monkeypatch):
+    Ridge = peira.methods()["Ridge"]
+    name = "RidgeCV" if any(c.card.chooses_for == "Ridge" for c in peira.methods().values()) else "Ridge"
+    broken = peira.methods()[name]
+
+    def fit(self, X, y, sample_weight=None):
+        raise ValueError("planted")
+
+    monkeypatch.setattr(broken, "fit", fit)
+    run = learn(source, "price", methods=["LinearRegression", name], output=tmp_path / "run", jobs=1, progress=False)
+    row = next(row for row in run.state["leaderboard"] if row["method"] == name)
+    assert row["status"] == "failed" and "planted" in row["reason"]
+    assert list((run.path / "errors").iterdir())
+    assert Ridge is peira.methods()["Ridge"]
+
+
+def test_budget_spent_skips_and_says_so(source, tmp_path):
+    run = learn(source, "price", budget=0.02, output=tmp_path / "run", jobs=1, progress=False)
+    assert run.state["stopped"] == "budget"
+    skipped = [row for row in run.state["leaderboard"] if row["status"] == "skipped"]
+    assert skipped and all("budget" in row["reason"] or "beyond" in row["reason"] for row in skipped)
+
+
+def test_other_tasks_are_refused_in_words(tmp_path):
+    with pytest.raises(DataError, match="classification.*cannot do yet"):
+        learn("example:iris", output=tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("budget", "seconds"), [(None, None), (3, 3.0), ("90s", 90.0), ("5m", 300.0), ("1.5h", 5400.0)])
+def test_durations(budget, seconds):
+    assert parse_duration(budget) == seconds
+
+
+@pytest.mark.parametrize("budget", ["", "m", "-5", "0", "nan", "inf", "5 days"])
+def test_durations_that_are_none(budget):
+    with pytest.raises(ParameterError, match="budget"):
+        parse_duration(budget)
+
+
+def test_folds_by_time_and_by_group(source, tmp_path, seed):
+    columns = table(seed) | {"when": np.arange(120.0)[::-1], "who": np.array([f"p{i % 10}" for i in range(120)], object)}
+    study = Study({"cv": "time:when", "seed": 0, "task": "auto", "methods": FEW, "trials": 1, "target": "price", "source": ""}, columns)
+    for train, test in study.folds:
+        assert columns["when"][train].max() < columns["when"][test].min()
+    study = Study({"cv": "group:who", "seed": 0, "task": "auto", "methods": FEW, "trials": 1, "target": "price", "source": ""}, columns)
+    for train, test in study.folds:
+        assert not set(columns["who"][train]) & set(columns["who"][test])
+    with pytest.raises(DataError, match="did you mean 'when'"):
+        Study({"cv": "time:wen", "seed": 0, "task": "auto", "methods": FEW, "trials": 1, "target": "price", "source": ""}, columns)
+
+
+def test_opening_what_is_no_run(tmp_path):
+    with pytest.raises(UnreadableError, match="no run"):
+        Run.open(tmp_path)

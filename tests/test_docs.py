@@ -1,0 +1,53 @@
+"""The docs' own code: pages of methods, and names in prose (the build itself is `make docs`)."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from peira.core.registry import registry
+
+pytest.importorskip("sphinx", reason="the docs need the extra [docs]")
+
+
+@pytest.fixture
+def method_pages(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "docs" / "_ext")
+    import method_pages
+
+    yield method_pages
+    del sys.modules["method_pages"]
+
+
+def test_every_method_has_a_page_and_pages_of_the_gone_go(method_pages, tmp_path):
+    (tmp_path / "linear.gone.Gone.rst").write_text("gone")
+    pages = method_pages.write_pages(tmp_path)
+    assert {page.stem for page in pages} == set(registry()) == {page.stem for page in tmp_path.iterdir()}
+    for key, cls in registry().items():
+        text = (tmp_path / f"{key}.rst").read_text(encoding="utf-8")
+        assert text.startswith(f"{cls.__name__}\n====")
+        assert cls.card.reference in text
+        assert all(f"``{name}``" in text for name in cls.parameters())
+
+
+def test_pages_that_did_not_change_are_not_written_again(method_pages, tmp_path):
+    pages = method_pages.write_pages(tmp_path)
+    before = [page.stat().st_mtime_ns for page in pages]
+    assert [page.stat().st_mtime_ns for page in method_pages.write_pages(tmp_path)] == before
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("the weights coef_ and n_iter_.", "the weights ``coef_`` and ``n_iter_``."),
+        ("``coef_`` stays", "``coef_`` stays"),
+        (">>> model.coef_", ">>> model.coef_"),
+        ("model.coef_ of a model", "model.coef_ of a model"),
+        (".. math:: x_ + y_", ".. math:: x_ + y_"),
+        (":ivar coef_: as in alpha_", ":ivar coef_: as in ``alpha_``"),
+        ("x_j and m_N", "x_j and m_N"),
+        ("", ""),
+    ],
+)
+def test_learned_names_in_prose_are_code(method_pages, line, expected):
+    assert method_pages.names_as_code(line) == expected
