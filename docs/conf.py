@@ -13,7 +13,14 @@ author = "The Peira developers"
 copyright = "2026, The Peira developers"
 release = version = peira.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "drawn_formulas", "method_pages"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "drawn_formulas",
+    "measure_table",
+    "method_pages",
+]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
 root_doc = "index"

@@ -46,8 +46,26 @@ def test_pages_that_did_not_change_are_not_written_again(method_pages, tmp_path)
         (".. math:: x_ + y_", ".. math:: x_ + y_"),
         (":ivar coef_: as in alpha_", ":ivar coef_: as in ``alpha_``"),
         ("x_j and m_N", "x_j and m_N"),
+        ("N D |A| for |A| columns", r"N D \|A| for \|A| columns"),
+        ("``|A|`` and :math:`|A|`", "``|A|`` and :math:`|A|`"),
+        ("of shape (..., *batch)", r"of shape (..., \*batch)"),
+        ("really *so* and **so**", "really *so* and **so**"),
         ("", ""),
     ],
 )
-def test_learned_names_in_prose_are_code(method_pages, line, expected):
-    assert method_pages.names_as_code(line) == expected
+def test_prose_is_no_markup(method_pages, line, expected):
+    assert list(method_pages.as_prose([line])) == [expected]
+
+
+def test_mathematics_and_code_are_left_alone(method_pages):
+    lines = [".. math::", "", "   |q_j| = x_", "", "so |A| it is::", "", "    coef_ = |A|", "", "and coef_ again"]
+    expected = [*lines[:4], r"so \|A| it is::", *lines[5:8], "and ``coef_`` again"]
+    assert list(method_pages.as_prose(lines)) == expected
+
+
+def test_the_example_of_the_measures_page_runs(capsys):
+    page = (Path(__file__).parents[1] / "docs" / "measures.md").read_text(encoding="utf-8")
+    exec(page.split("```python\n")[1].split("```")[0], {})
+    rmse, crps = capsys.readouterr().out.splitlines()
+    assert 0.8 < float(rmse.split()[0]) < 1.2
+    assert 0.4 < float(crps) < 0.8

@@ -3,7 +3,7 @@
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -18,6 +18,8 @@ VERBS = (
 
 
 KEPT = re.compile(r"(``.*?``|`[^`]*`|^\s*:[^:`]+:|^\s*(?:\.\.|>>>).*$)")
+BARS = re.compile(r"\|(\S(?:[^|]*\S)?)\|")
+STAR = re.compile(r"(?<=[ (,])\*(?=\w+[),])")  # a shape (..., *batch)
 LEARNED = re.compile(r"(?<![\w`.\\])([A-Za-z]\w*_)(?![\w`{_])")
 
 
@@ -45,21 +47,36 @@ def method_page(cls: type) -> Iterator[str]:
     yield from _facts(cls)
     yield from ("Parameters", "-" * 10, "", *_parameters(cls), "")
     theory = inspect.cleandoc(sys.modules[cls.__module__].__doc__ or "")
-    yield from ("The method", "-" * 10, "", *map(names_as_code, theory.splitlines()), "")
+    yield from ("The method", "-" * 10, "", *as_prose(theory.splitlines()), "")
     yield from ("In use", "-" * 6, "", f".. autoclass:: {cls.__module__}.{cls.__qualname__}", "")
     for verb in VERBS:
         if getattr(getattr(cls, verb, None), "__module__", "").startswith("peira."):
             yield f"   .. automethod:: {verb}"
 
 
-def names_as_code(line: str) -> str:
-    """A learned value named in prose, such as coef_, is code; reStructuredText would take it for a link."""
-    parts = KEPT.split(line)
-    return "".join(part if i % 2 else LEARNED.sub(r"``\1``", part) for i, part in enumerate(parts))
+def as_prose(lines: Iterable[str]) -> Iterator[str]:
+    """Docstrings are written to be read in a terminal too; outside of code and mathematics some things are markup there
+    that are not meant so: a learned value such as coef_ (a link; it is code), the number of elements |A| (a
+    substitution), a shape (..., *batch) (emphasis).
+    """
+    verbatim = None  # the indentation of a directive or of what announces a literal block
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if line.strip() and verbatim is not None and indent <= verbatim:
+            verbatim = None
+        if verbatim is not None:
+            yield line
+            continue
+        if line.rstrip().endswith("::") or re.match(r"\s*\.\. \S+::", line):
+            verbatim = indent
+        parts = KEPT.split(line)
+        yield "".join(
+            part if i % 2 else BARS.sub(r"\\|\1|", LEARNED.sub(r"``\1``", part)) for i, part in enumerate(parts)
+        )
 
 
 def _read_docstring(app, what, name, obj, options, lines: list[str]) -> None:
-    lines[:] = map(names_as_code, lines)
+    lines[:] = list(as_prose(lines))
 
 
 def _facts(cls: type) -> Iterator[str]:
@@ -82,7 +99,7 @@ def _facts(cls: type) -> Iterator[str]:
         ),
         "Key": f"``{key_of(cls)}``",
     }
-    yield from (f":{name}: {text}" for name, text in facts.items() if text)
+    yield from (f":{name}: {next(as_prose([text]))}" for name, text in facts.items() if text)
     yield ""
 
 

@@ -42,6 +42,11 @@ def reads_tables(cls: type[Method]) -> bool:
     return "kinds" in cls.parameters()
 
 
+def resamples(cls: type[Method]) -> bool:
+    """Whether fit splits the rows by itself, so that the order and the repetition of rows matter."""
+    return bool(cls.card.chooses_for) or "cv" in cls.parameters()
+
+
 @dataclass(frozen=True)
 class Experience:
     """Inputs, and targets where the task has any."""

@@ -201,7 +201,7 @@ def test_targets_that_do_not_fit_the_inputs_are_refused(cls, seed):
         (None, "requires y"),
         (np.zeros(59), "60 rows, y has 59"),
         (np.zeros((60, 0)), "expected targets|y should be a 1d|0 feature"),
-        (np.zeros((60, 1, 1)), "expected targets|1d array"),
+        (np.zeros((60, 1, 1)), "expected targets|1d array|dim"),
         (np.array(["a"] * 60), "numbers"),
         (np.zeros(60) * 1j, "Complex"),
     ):

@@ -24,7 +24,7 @@ def outside(p):
         found.append("no such choice")
     if bool not in options and not any(typing.get_origin(a) is typing.Literal for a in options):
         found.append(True)
-    if not any(isinstance(a, type) and issubclass(a, list | tuple | dict) or typing.get_origin(a) for a in options):
+    if not any((isinstance(a, type) and issubclass(a, list | tuple | dict)) or typing.get_origin(a) for a in options):
         found.append([0.5])
     if float in options:
         found += [math.nan] + [v for v in (math.inf, -math.inf) if v not in (p.low, p.high)]

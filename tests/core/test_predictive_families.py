@@ -325,7 +325,7 @@ class TestMixture:
 
     def test_refusals(self):
         n = Normal([0.0], [1.0])
-        with pytest.raises(ValueError, match="must sum to 1, got 0.8"):
+        with pytest.raises(ValueError, match=r"must sum to 1, got 0\.8"):
             Mixture([0.5, 0.3], [n, n])
         with pytest.raises(ValueError, match="not be negative"):
             Mixture([-0.5, 1.5], [n, n])

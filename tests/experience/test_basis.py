@@ -44,7 +44,7 @@ def test_what_all_bases_share(basis, X, tmp_path):
     np.testing.assert_array_equal(load(basis.save(tmp_path / "basis")).transform(X), values)
     tensor = torch.from_numpy(X).requires_grad_()
     np.testing.assert_array_equal(basis.transform(tensor).numpy(force=True), values)
-    np.testing.assert_array_equal(basis.transform(X[:1]), values[:1])
+    np.testing.assert_allclose(basis.transform(X[:1]), values[:1], rtol=1e-14)
 
 
 @pytest.mark.parametrize("basis", ALL, ids=lambda b: type(b).__name__)
@@ -60,10 +60,14 @@ def test_polynomials_by_the_explicit_product(X):
     exponents = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3)]
     expected = np.column_stack([X[:, 0] ** a * X[:, 1] ** b for a, b in exponents])
     np.testing.assert_allclose(basis.transform(X), expected, rtol=1e-13)
-    np.testing.assert_allclose(PolynomialFeatures(5).fit_transform(X[:, :1]), polynomial.polyvander(X[:, 0], 5), rtol=1e-13)
+    np.testing.assert_allclose(
+        PolynomialFeatures(5).fit_transform(X[:, :1]), polynomial.polyvander(X[:, 0], 5), rtol=1e-13
+    )
 
 
-@pytest.mark.parametrize("options", [{}, {"degree": 3}, {"degree": 0}, {"degree": 3, "interaction_only": True}, {"include_bias": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"degree": 3}, {"degree": 0}, {"degree": 3, "interaction_only": True}, {"include_bias": False}]
+)
 @pytest.mark.parametrize("D", [1, 2, 3])
 def test_polynomials_are_scikit_learns(options, D, seed):
     X = np.random.default_rng(seed).normal(size=(5, D))
@@ -161,7 +165,8 @@ def test_knots_that_fall_together():
         values = SplineTransformer(5, degree=degree, knots="quantile").fit_transform(X)
         np.testing.assert_allclose(values.sum(1), 1)
         theirs = preprocessing.SplineTransformer(5, degree=degree, knots="quantile").fit_transform(X)
-        np.testing.assert_allclose(values, theirs, atol=1e-12)
+        whole = np.isclose(theirs.sum(1), 1)  # scikit-learn 1.9.1 gives zeros where the last two knots coincide
+        np.testing.assert_allclose(values[whole], theirs[whole], atol=1e-12)
 
 
 def test_natural_splines_by_their_formula(X):

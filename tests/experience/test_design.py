@@ -62,7 +62,7 @@ def test_every_encoding_by_its_formula():
     for name, values in expected.items():
         np.testing.assert_allclose(got[name], values, atol=1e-12, err_msg=name)
     assert any("'key' is left out" in note for note in design.notes_)
-    assert any("'day': missing in the same rows as 'word'" in note for note in design.notes_)
+    assert any("'day' is missing in the same rows as 'word'" in note for note in design.notes_)
 
 
 def test_back_again():
@@ -121,7 +121,9 @@ def test_a_level_is_one_however_it_is_spelled():
         np.testing.assert_array_equal(design.transform({"v": spelled}), [[0, 1], [0, 0]])
 
 
-@pytest.mark.parametrize("wrap", [lambda d: d, Table.of, pd.DataFrame, lambda d: pl.DataFrame({k: v.tolist() for k, v in d.items()})])
+@pytest.mark.parametrize(
+    "wrap", [lambda d: d, Table.of, pd.DataFrame, lambda d: pl.DataFrame({k: v.tolist() for k, v in d.items()})]
+)
 def test_any_frame_gives_the_same_matrix(wrap):
     expected = DesignMatrix(kinds=KINDS).fit_transform(MIXED)
     design = DesignMatrix(kinds=KINDS)
@@ -175,6 +177,22 @@ def test_numbers_may_come_as_words_or_not_at_all():
     design = DesignMatrix(kinds={"d": "datetime"}).fit({"x": np.array([1.0, 3.0]), "d": DAYS[:2]})
     got = design.transform({"x": np.array(["1", None], object), "d": np.array([None, None], object)})
     np.testing.assert_allclose(got[:, 0], [-1, 0])
+
+
+def test_dates_may_come_as_words():
+    kinds = {"d": "datetime"}
+    words = np.array(["2024-01-01", "2024-02-15T06:00", "2024-07-04T18:30", None, "2025-12-31T23:59"], object)
+    expected = DesignMatrix().fit_transform({"d": DAYS})
+    np.testing.assert_array_equal(DesignMatrix(kinds=kinds).fit_transform({"d": words}), expected)
+
+
+def test_words_outside_of_a_declared_order():
+    kinds = {"size": ["S", "M", "L"]}
+    with pytest.raises(DataError, match="'size' holds 'XL'"):
+        DesignMatrix(kinds=kinds).fit({"size": ["S", "XL", "L"]})
+    design = DesignMatrix(kinds=kinds).fit({"size": ["S", "M", "L"]})
+    assert design.unknown_levels({"size": ["S", "XL", "XL"]}) == {"size": {"XL": 2}}
+    np.testing.assert_array_equal(design.transform({"size": ["XL", None]}), design.transform({"size": ["M", "M"]}))
 
 
 @pytest.mark.parametrize("kinds", [{"x": "numbers"}, {"x": 5}, {"y": "numeric"}])

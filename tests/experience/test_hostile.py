@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peira.core.errors import DataError
@@ -43,7 +43,12 @@ def test_header_only():
 
 def test_nul_bytes_and_binaries():
     refused(b"a,b\n1,2\n3,\x004\n", "line 3", "NUL")
-    for content, said in ((b"PAR1xx", "parquet"), (b"PK\x03\x04xx", "zip"), (b"\x80\x04K\x01.", "pickle"), (b"%PDF-1", "PDF")):
+    for content, said in (
+        (b"PAR1xx", "parquet"),
+        (b"PK\x03\x04xx", "zip"),
+        (b"\x80\x04K\x01.", "pickle"),
+        (b"%PDF-1", "PDF"),
+    ):
         refused(content, said)
 
 
@@ -66,7 +71,9 @@ def test_a_gzip_bomb_stops_at_the_limit(unit):
     refused(gzip.compress(unit * 5_000_000, 1), "1,000,000 bytes", "max_bytes", max_bytes=1_000_000)
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8bjunkjunkjunk", gzip.compress(b"a,b\n1,2\n" * 1000)[:-10]], ids=["junk", "cut"])
+@pytest.mark.parametrize(
+    "content", [b"\x1f\x8bjunkjunkjunk", gzip.compress(b"a,b\n1,2\n" * 1000)[:-10]], ids=["junk", "cut"]
+)
 def test_damaged_gzip(content):
     refused(content, "gzip", "damaged")
 
@@ -143,6 +150,7 @@ def test_targets_that_teach_nothing():
             infer_roles(t, target)
 
 
+@settings(derandomize=True, database=None, deadline=None, max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_at_all(content):
     for name in ("t.csv", "t.jsonl", "t.npz", "t.parquet"):
@@ -153,6 +161,7 @@ def test_any_bytes_at_all(content):
         assert len(t) >= 1 and len(t.names) >= 1
 
 
+@settings(derandomize=True, database=None, deadline=None, max_examples=300)
 @given(st.text(alphabet='ab,;"\n\r\t 01.?-', max_size=60))
 def test_any_text_at_all(content):
     try:

@@ -46,7 +46,9 @@ def source(request, tmp_path):
         path.write_bytes(gzip.compress(content) if kind.endswith("gz") else content)
     elif kind == "jsonl":
         path.write_text(
-            '{"x": 1.5, "word": "a", "day": "2024-02-29"}\n{"x": null, "word": "b, c", "day": "2023-12-31"}\n{"x": -3}\n'
+            '{"x": 1.5, "word": "a", "day": "2024-02-29"}\n'
+            '{"x": null, "word": "b, c", "day": "2023-12-31"}\n'
+            '{"x": -3}\n'
         )
     elif kind.startswith("parquet"):
         buffer = io.BytesIO()
@@ -68,7 +70,9 @@ def test_standard_input(monkeypatch):
 
 def test_npz_of_inputs_and_target(tmp_path):
     X = np.arange(6.0).reshape(3, 2)
-    np.savez(tmp_path / "a.npz", X=X, y=np.array([1, 2, 3], np.int8), mask=np.ones((2, 3), bool), names=np.array(["p", "q"]))
+    np.savez(
+        tmp_path / "a.npz", X=X, y=np.array([1, 2, 3], np.int8), mask=np.ones((2, 3), bool), names=np.array(["p", "q"])
+    )
     t = read(tmp_path / "a.npz")
     assert t.names == ["p", "q", "y"] and t.suggested_target == "y"
     np.testing.assert_array_equal(np.column_stack([t["p"], t["q"]]), X)
@@ -91,12 +95,16 @@ def test_bundled_examples(name, shape, target, feature):
     assert t.shape == shape and t.names[-1] == t.suggested_target == target and feature in t
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1"]
+)
 def test_encodings_are_found(encoding):
     words = "name,x\n" + "Müller,1\nGrün,2\n" * 20
     t = text(words.encode(encoding))
     assert t.names == ["name", "x"] and t["name"][0] == "Müller"
-    assert (encoding == "utf-8") != any(e in note for note in t.notes for e in ("utf-16", "utf-32", "cp1252", "by its mark"))
+    assert (encoding == "utf-8") != any(
+        e in note for note in t.notes for e in ("utf-16", "utf-32", "cp1252", "by its mark")
+    )
 
 
 def test_a_byte_without_character_in_cp1252_makes_it_latin_1():
@@ -105,6 +113,7 @@ def test_a_byte_without_character_in_cp1252_makes_it_latin_1():
 
 
 def test_a_given_encoding_is_taken():
+    assert text("a,b\n你好,1\n世界,2\n".encode("utf-16-le"), encoding="utf-16-le")["a"][1] == "世界"
     assert text("a,b\nпривет,1\nмир,2\n".encode("koi8-r"), encoding="koi8-r")["a"][1] == "мир"
 
 

@@ -42,7 +42,9 @@ def test_kinds_and_reasons():
     assert roles.task is None and roles.y is None and roles.X.names == list(KINDS)
 
 
-@pytest.mark.parametrize("name", ["id", "ID", "PassengerId", "customer_id", "rownames", "row.names", "Unnamed: 0", "index", "uuid"])
+@pytest.mark.parametrize(
+    "name", ["id", "ID", "PassengerId", "customer_id", "rownames", "row.names", "Unnamed: 0", "index", "uuid"]
+)
 def test_names_of_identifiers(name):
     assert infer_roles(Table({name: np.arange(9.0), "x": np.arange(9.0)})).kinds == {name: "identifier", "x": "numeric"}
 
@@ -142,7 +144,9 @@ def test_summaries_of_numbers_against_numpy(seed, scale):
     assert (s["n"], s["n_missing"], s["n_unique"], s["n_infinite"]) == (201, 1, 199, 0)
     assert (s["min"], s["max"]) == (held.min(), held.max())
     np.testing.assert_allclose(list(s["quantiles"].values()), np.quantile(held / scale, QUANTILES) * scale, rtol=1e-12)
-    np.testing.assert_allclose([s["mean"], s["std"]], [np.mean(held / scale) * scale, np.std(held / scale) * scale], rtol=1e-9)
+    np.testing.assert_allclose(
+        [s["mean"], s["std"]], [np.mean(held / scale) * scale, np.std(held / scale) * scale], rtol=1e-9
+    )
     counts, _ = np.histogram(held / scale, BINS)
     assert s["histogram"]["counts"] == counts.tolist()
     json.dumps(s, allow_nan=False)

@@ -47,7 +47,9 @@ def test_a_seed_fixes_everything(seed):
     assert np.array_equal(np.random.get_state()[1], state)
 
 
-@pytest.mark.parametrize("labels", [np.array(["a", "b", "c"], object), np.array([1, 2, 3]), np.array([True, False, False])])
+@pytest.mark.parametrize(
+    "labels", [np.array(["a", "b", "c"], object), np.array([1, 2, 3]), np.array([True, False, False])]
+)
 def test_stratified_folds_have_the_shares_of_the_whole(labels, seed):
     y = labels[np.random.default_rng(seed).permutation(np.repeat([0, 1, 2], [10, 20, 30]))]
     split = splits.stratified(y, 5, seed=seed)
@@ -138,7 +140,13 @@ def test_written_and_read_back(seed):
 
 
 @pytest.mark.parametrize(
-    "written", [{}, {"rows": 3}, {"rows": 3, "folds": [{"test": [3], "train": "rest"}]}, {"rows": 3, "folds": [{"test": [-1], "train": []}]}]
+    "written",
+    [
+        {},
+        {"rows": 3},
+        {"rows": 3, "folds": [{"test": [3], "train": "rest"}]},
+        {"rows": 3, "folds": [{"test": [-1], "train": []}]},
+    ],
 )
 def test_stored_splits_are_checked(written):
     with pytest.raises(DataError):

@@ -16,7 +16,17 @@ def test_rows_and_columns(seed):
     rng = np.random.default_rng(seed)
     columns = {"a": rng.normal(size=7), "b": rng.choice(["u", "v"], 7).astype(object), "c": rng.random(7) < 0.5}
     t = Table.of(columns)
-    for index in (slice(2, 5), slice(None, None, -2), np.array([3, 3, 0]), [1], [], rng.random(7) < 0.5, slice(0, 0), -1, 2):
+    for index in (
+        slice(2, 5),
+        slice(None, None, -2),
+        np.array([3, 3, 0]),
+        [1],
+        [],
+        rng.random(7) < 0.5,
+        slice(0, 0),
+        -1,
+        2,
+    ):
         part = t[index]
         plain = np.array(index, np.intp) if isinstance(index, int | list) else index
         for name, values in columns.items():

@@ -310,7 +310,7 @@ def sample_report(seed=0, rows=20640, points=2000):
             "sizes": sizes,
             "train": train,
             "validation": validation,
-            "sentence": "More rows would help little: doubling them from 8,256 to 16,512 lowered the RMSE by about 700 US dollars, and the scores on rows learned from and on rows not seen are now 1 % apart.",
+            "doubling": 61400.0,
             "history": {
                 "log evidence": (-260000 + 4000 * (1 - np.exp(-np.arange(14) / 2))).tolist(),
                 "alpha": (1 / (1 + np.arange(14.0))).tolist(),

@@ -48,7 +48,15 @@ def test_a_run_is_complete_and_its_winner_predicts(source, tmp_path, seed):
     run = learn(source, "price", methods=FEW, output=tmp_path / "run", seed=seed, progress=False)
     state = run.state
     assert state["state"] == "complete" and state["stopped"] is None
-    for name in ("config.toml", "trials.jsonl", "leaderboard.csv", "events.jsonl", "diagnosis.json", "report.html", "report.json"):
+    for name in (
+        "config.toml",
+        "trials.jsonl",
+        "leaderboard.csv",
+        "events.jsonl",
+        "diagnosis.json",
+        "report.html",
+        "report.json",
+    ):
         assert (run.path / name).stat().st_size > 0, name
     best = state["leaderboard"][0]
     assert best["method"] in FEW and best["score"] < state["verdict"]["baseline"]["score"] / 2
@@ -81,8 +89,12 @@ def test_scores_are_of_rows_not_seen_and_preprocessing_stays_inside_the_folds(so
     train, test = study.folds[0]
     from peira.study.model import TableModel
 
-    cell = next(line for line in run.lines("trials.jsonl") if line["candidate"] == "linear-regression" and line["fold"] == 0)
-    model = TableModel(method=peira.methods()["LinearRegression"](), expansion=cell["chosen"]["expansion"], kinds=study.roles.kinds)
+    cell = next(
+        line for line in run.lines("trials.jsonl") if line["candidate"] == "linear-regression" and line["fold"] == 0
+    )
+    model = TableModel(
+        method=peira.methods()["LinearRegression"](), expansion=cell["chosen"]["expansion"], kinds=study.roles.kinds
+    )
     by_hand = model.fit(study.X[train], study.y[train]).predict(study.X[test])
     np.testing.assert_allclose(run.read_predictions("linear-regression", 0)["predicted"], by_hand, rtol=1e-9)
     assert cell["score"] == pytest.approx(np.sqrt(np.mean((study.y[test] - by_hand) ** 2)), rel=1e-9)
@@ -147,7 +159,21 @@ def test_resuming_on_other_data_is_refused(source, tmp_path):
 
 def test_ctrl_c_keeps_what_there_is_and_writes_the_report(source, tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-m", "peira", "learn", str(source), "-y", "price", "-o", str(tmp_path / "run"), "--jobs", "1", "--trials", "200"],
+        [
+            sys.executable,
+            "-m",
+            "peira",
+            "learn",
+            str(source),
+            "-y",
+            "price",
+            "-o",
+            str(tmp_path / "run"),
+            "--jobs",
+            "1",
+            "--trials",
+            "200",
+        ],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -193,7 +219,9 @@ def test_other_tasks_are_refused_in_words(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("budget", "seconds"), [(None, None), (3, 3.0), ("90s", 90.0), ("5m", 300.0), ("1.5h", 5400.0)])
+@pytest.mark.parametrize(
+    ("budget", "seconds"), [(None, None), (3, 3.0), ("90s", 90.0), ("5m", 300.0), ("1.5h", 5400.0)]
+)
 def test_durations(budget, seconds):
     assert parse_duration(budget) == seconds
 
@@ -205,15 +233,27 @@ def test_durations_that_are_none(budget):
 
 
 def test_folds_by_time_and_by_group(source, tmp_path, seed):
-    columns = table(seed) | {"when": np.arange(120.0)[::-1], "who": np.array([f"p{i % 10}" for i in range(120)], object)}
-    study = Study({"cv": "time:when", "seed": 0, "task": "auto", "methods": FEW, "trials": 1, "target": "price", "source": ""}, columns)
+    columns = table(seed) | {
+        "when": np.arange(120.0)[::-1],
+        "who": np.array([f"p{i % 10}" for i in range(120)], object),
+    }
+    study = Study(
+        {"cv": "time:when", "seed": 0, "task": "auto", "methods": FEW, "trials": 1, "target": "price", "source": ""},
+        columns,
+    )
     for train, test in study.folds:
         assert columns["when"][train].max() < columns["when"][test].min()
-    study = Study({"cv": "group:who", "seed": 0, "task": "auto", "methods": FEW, "trials": 1, "target": "price", "source": ""}, columns)
+    study = Study(
+        {"cv": "group:who", "seed": 0, "task": "auto", "methods": FEW, "trials": 1, "target": "price", "source": ""},
+        columns,
+    )
     for train, test in study.folds:
         assert not set(columns["who"][train]) & set(columns["who"][test])
     with pytest.raises(DataError, match="did you mean 'when'"):
-        Study({"cv": "time:wen", "seed": 0, "task": "auto", "methods": FEW, "trials": 1, "target": "price", "source": ""}, columns)
+        Study(
+            {"cv": "time:wen", "seed": 0, "task": "auto", "methods": FEW, "trials": 1, "target": "price", "source": ""},
+            columns,
+        )
 
 
 def test_opening_what_is_no_run(tmp_path):

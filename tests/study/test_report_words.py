@@ -174,9 +174,9 @@ def test_pages_of_odd_shape_end_and_lose_no_word():
 
 
 FORMULAS = [
-    r"p(\mathbf{t} \mid \mathbf{w}, \beta) = \prod_{n=1}^{N} \mathcal{N}(t_n \mid \mathbf{w}^\top \boldsymbol{\phi}(\mathbf{x}_n), \beta^{-1})",
-    r"\hat{\mathbf{w}} = \arg\min_{\mathbf{w}} \tfrac{1}{2} \lVert \mathbf{y} - \mathbf{X}\mathbf{w} \rVert^2 + \lambda \sum_j |w_j|",
-    r"\ln p(\mathbf{t}) = \frac{D}{2} \ln \alpha - \frac{1}{2} \ln |\mathbf{A}|, \quad \mathrm{tr}(\mathbf{A}) \text{ if } x > 0",
+    r"p(\mathbf{t} \mid \mathbf{w}) = \prod_{n=1}^{N} \mathcal{N}(t_n \mid \mathbf{w}^\top \boldsymbol{\phi}_n, \beta)",
+    r"\hat{\mathbf{w}} = \arg\min_{w} \tfrac{1}{2} \lVert \mathbf{y} - \mathbf{Xw} \rVert^2 + \lambda \sum_j |w_j|",
+    r"\ln p(\mathbf{t}) = \frac{D}{2} \ln \alpha - \frac{1}{2} \ln |\mathbf{A}|, \quad \tr(A) \text{ if } x > 0",
     r"\bigl( \mathbb{E}[x] \bigr)^2 \leq \operatorname*{max}_i \left\| x_i \right\|",
 ]
 
@@ -194,11 +194,13 @@ def test_formulas_become_drawings_that_say_their_source(source):
 def test_each_line_of_a_block_is_a_formula():
     html = str(formulas.display("a = b\nc = d \\\\ e = f\n\n"))
     assert html.count("<svg") == 3
+    assert str(formulas.display("a = \\frac{1}{2\n  b}\nc \\le d")).count("<svg") == 2, "open braces go on"
     assert str(formulas.display("\\begin{aligned}\na &= b \\\\\nc &= d\n\\end{aligned}")).count("<svg") == 2
 
 
 @pytest.mark.parametrize(
-    "source", [r"\nosuchmacro{x}", r"\frac{1", "a $ b", "<b>x</b> é", "{" * 40 + "}" * 40, "x" * 501, r"\sqrt{" * 30]
+    "source",
+    [r"\nosuchmacro{x}", r"\frac{1", "a $ b", "<b>x</b> é", "{" * 40 + "}" * 40, "x" * 501, r"\sqrt{" * 30, r"\quad"],
 )
 def test_what_is_no_formula_is_shown_as_its_source(source):
     html = str(formulas.display(source))

@@ -4,9 +4,6 @@ import os
 import sys
 import traceback
 
-import click
-import typer
-
 from ..core.errors import DataError, NoCandidateError, ParameterError, UnreadableError
 from ..core.text import printable
 
@@ -30,16 +27,11 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
 
 def exit_code(error: BaseException) -> int:
     """Say what went wrong, and give the exit code that stands for it."""
-    if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt):
         _say("aborted")
         return 130
-    if isinstance(error, click.ClickException):
-        error.show()
-        return 2
     if isinstance(error, BrokenPipeError):
         return 0
-    if isinstance(error, typer.Exit | SystemExit):
-        return int(getattr(error, "exit_code", None) or getattr(error, "code", None) or 0)
     for kind, code in _CODES:
         if isinstance(error, kind):
             _say(str(error))

@@ -153,11 +153,11 @@ def doctor(json: AsJson = False) -> None:
 
 def main() -> None:
     """Run a command; every error becomes a sentence and an exit code."""
+    code: int | str | None = 0
     try:
-        app(standalone_mode=False)
-        code = 0
-    except typer.Exit as ended:
-        code = ended.exit_code
+        app()
+    except SystemExit as ended:  # typer has shown help, the version or a mistake in the words of the command
+        code = 130 if isinstance(ended.__context__, typer.Abort) else ended.code
     except BaseException as error:
         from .ending import exit_code
 

@@ -50,9 +50,15 @@ class Method(Parametrised, BaseEstimator):
         return cls()
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters by name, ``part__name`` for those of a part; an unknown name is answered with the nearest."""
-        for name in params:
-            if name.partition("__")[0] not in self._parameters:
+        """Change parameters by name, ``part__name`` for those of a part.
+
+        Raises
+        ------
+        ParameterError
+            For an unknown name, with the nearest one.
+        """
+        for name in (given.partition("__")[0] for given in params):
+            if name not in self._parameters:
                 raise ParameterError(
                     f"Invalid parameter {name!r} for estimator {type(self).__name__}; {closest(name, self._parameters)}"
                 )

@@ -96,9 +96,12 @@ def column_of(cells: Sequence[str], notes: list[str], *, decimal_comma: bool = F
 def _plainly(cells: Sequence[str]) -> np.ndarray | None:
     """The usual case at full speed: every cell is what ``float`` takes, or a usual spelling of no value."""
     try:
-        numbers = np.array([np.nan if c in _SPELT else float(c) for c in cells], np.float64)
+        numbers = np.array(list(map(float, cells)), np.float64)
     except ValueError:
-        return None
+        try:
+            numbers = np.array([np.nan if c in _SPELT else float(c) for c in cells], np.float64)
+        except ValueError:
+            return None
     # ``float`` also takes 1_000 and digits of other scripts, which are words here.
     text = "".join(cells)
     return numbers if "_" not in text and text.isascii() else None
@@ -170,11 +173,12 @@ def _best_style(bare: dict[str, str], counts: Counter, decimal_comma: bool) -> t
     if len(plain) == len(bare):
         return best[:2]
     styles = (_STYLES[1], _STYLES[2], _STYLES[0], *_STYLES[3:]) if decimal_comma else _STYLES
-    whole = {c: float(s) for c, s in bare.items() if re.fullmatch(_WHOLE, s, re.ASCII)}
+    maybe = {c: s for c, s in bare.items() if s[:1] in "0123456789+-.,"}
+    whole = {c: float(s) for c, s in maybe.items() if re.fullmatch(_WHOLE, s, re.ASCII)}
     for style, pattern, (thousands, mark) in styles:
         # A plain fraction fits beside thousands with a comma, but contradicts a decimal comma.
         values = dict(plain if mark == "." else whole)
-        for c, s in bare.items():
+        for c, s in maybe.items():
             if pattern.fullmatch(s):
                 values[c] = float(s.translate({ord(t): None for t in thousands}).replace(mark, "."))
         n = sum(counts[c] for c in values)

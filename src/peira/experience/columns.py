@@ -80,9 +80,7 @@ def _clean_objects(name: str, array: np.ndarray, notes: list[str]) -> np.ndarray
             raise TypeError(f"column {name!r} mixes dates with other values: {error}") from error
     odd = next((v for v in held if isinstance(v, dict | list | tuple | set | np.ndarray)), None)
     if odd is not None:
-        raise TypeError(
-            f"column {name!r} holds a {type(odd).__name__}; every cell must be a number or a word"
-        )
+        raise TypeError(f"column {name!r} holds a {type(odd).__name__}; every cell must be a number or a word")
     if not any(issubclass(k, str) for k in kinds):
         try:
             out = np.full(len(array), np.nan)

@@ -8,6 +8,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice, pairwise
+from typing import NoReturn
 
 from peira.core.errors import DataError
 
@@ -19,7 +20,7 @@ MAX_COLUMNS = 100_000
 _PREFERENCE = ("\t", ";", "|", ",", " ")
 _SPOKEN = {"\t": "tab", ";": "';'", ",": "','", "|": "'|'", " ": "blanks"}
 _LOOK = 200  # rows that delimiter and header are found from
-_BLOCK = 200_000  # cells that are turned from rows into columns at a time
+_BLOCK = 20_000  # cells turned from rows into columns at a time; few, so that the garbage collector has little to visit
 _SEPARATOR = "\0"  # between the cells of a stored column: the door lets no cell with a NUL byte in
 
 
@@ -49,6 +50,8 @@ def parse_delimited(text: str, where: str, *, header: bool | None, delimiter: st
         raise DataError(f"a delimiter is one character (such as ',' or a tab), got {delimiter!r}")
     delimiter = delimiter or find_delimiter(text, where, notes)
     head = [cells for _, cells in islice(_rows(text, delimiter, where), _LOOK)]
+    if not head:
+        raise DataError(f"{where} holds no cells: it has no table")
     if len(head[0]) > MAX_COLUMNS:
         raise DataError(f"{where} has {len(head[0]):,} columns in its first row; the limit is {MAX_COLUMNS:,}")
     if header is None:
@@ -197,7 +200,7 @@ def _collect(
     text: str, delimiter: str, where: str, header: bool, names: list[str], notes: list[str]
 ) -> tuple[list[str], list[list[str]]]:
     """Names, and the cells of each column: one string a block, so that memory stays near the size of the file."""
-    rows = _rows(text, delimiter, where)
+    rows = (cells for _, cells in _rows(text, delimiter, where))
     if header:
         next(rows)
     first = next(rows, None)
@@ -205,8 +208,8 @@ def _collect(
         shown = ", ".join(map(repr, names[:5])) + (" ..." if len(names) > 5 else "")
         raise DataError(f"{where} holds a row of names ({shown}) but no rows of data below it")
     trailing = False
-    if header and len(first[1]) == len(names) + 1:
-        trailing = not first[1][-1]
+    if header and len(first) == len(names) + 1:
+        trailing = not first[-1]
         names = names if trailing else ["row_name", *names]
         notes.append(
             "each row ends with a delimiter; the empty last column was left out"
@@ -216,26 +219,30 @@ def _collect(
     width = len(names)
     rows = chain([first], rows)
     parts: list[list[str]] = []
-    ragged: list[tuple[int, int, list[str]]] = []
-    N = 0
     while block := list(islice(rows, max(_BLOCK // width, 1))):
         if trailing:
-            block = [
-                (line, cells[:-1] if len(cells) == width + 1 and not cells[-1] else cells) for line, cells in block
-            ]
-        odd = [(line, N + i, cells) for i, (line, cells) in enumerate(block, 1) if len(cells) != width]
-        ragged += odd
-        N += len(block)
-        if not ragged:
-            parts.append([_SEPARATOR.join(column) for column in zip(*(cells for _, cells in block), strict=True)])
-    if ragged:
-        line, row, cells = ragged[0]
-        others = ", ".join(f"row {r} with {len(c)}" for _, r, c in ragged[1:5])
-        raise DataError(
-            f"row {row} of {where} (line {line}) has {len(cells)} cells where "
-            f"{'the header' if header else 'the first row'} has {width}: {delimiter.join(cells)[:60]!r}; "
-            f"{len(ragged)} of {N} rows differ"
-            + (f" (then {others}{' ...' if len(ragged) > 5 else ''})" if others else "")
-            + ". Mend or remove them; cells that hold the delimiter must stand in quotation marks"
-        )
+            block = [cells[:-1] if len(cells) == width + 1 and not cells[-1] else cells for cells in block]
+        if any(len(cells) != width for cells in block):
+            _refuse_ragged(_rows(text, delimiter, where), where, header, width, trailing)
+        parts.append(list(map(_SEPARATOR.join, zip(*block, strict=True))))
     return names, parts
+
+
+def _refuse_ragged(
+    rows: Iterator[tuple[int, list[str]]], where: str, header: bool, width: int, trailing: bool
+) -> NoReturn:
+    """Raise the error that names the rows whose number of cells is not ``width``."""
+    odd = []
+    N = -int(header)
+    for line, cells in rows:
+        N += 1
+        if N > 0 and len(cells) != width and not (trailing and len(cells) == width + 1 and not cells[-1]):
+            odd.append((N, line, len(cells), ", ".join(cells)[:60]))
+    row, line, length, shown = odd[0]
+    others = ", ".join(f"row {r} with {k}" for r, _, k, _ in odd[1:5]) + (" ..." if len(odd) > 5 else "")
+    raise DataError(
+        f"row {row} of {where} (line {line}) has {length} cells where "
+        f"{'the header' if header else 'the first row'} has {width}: {shown!r}; {len(odd)} of {N} rows differ"
+        + (f" (then {others})" if others else "")
+        + ". Mend or remove them; cells that hold the delimiter must stand in quotation marks"
+    )

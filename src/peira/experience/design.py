@@ -41,7 +41,7 @@ from peira.core import Card, Transformer, param
 from peira.core.errors import DataError, UnreadableError, closest
 from peira.core.inputs import is_frame
 
-from .encoders import ENCODERS, Dates, Dropped, Encoder, Levels, Numeric
+from .encoding import ENCODERS, Dates, Dropped, Encoder, Levels, Numeric
 from .kinds import KINDS, kind_of
 from .naming import count
 from .profile import missing_in, summarise
@@ -182,57 +182,63 @@ class DesignMatrix(Transformer):
     def unknown_levels(self, X: Any) -> dict[str, dict[str, int]]:
         """Words that ``fit`` gave no column of their own, with their counts, by the column that holds them.
 
-        A pooled column stands for them if there is one; otherwise their rows count as average ones.
+        A pooled column stands for them if there is one; otherwise their rows count as average ones. A
+        word outside of a declared order counts as missing.
         """
         table = self._again(X)
         found = {
             name: e.unknown(table[name])
             for name, e in zip(table.names, self._encoders(), strict=True)
-            if isinstance(e, Levels)
+            if isinstance(e, Levels | Numeric)
         }
         return {name: levels for name, levels in found.items() if levels}
 
     # ---------------------------------------------------------------- private
 
     def _learn(self, name: str, table: Table, named: bool, seen: dict[bytes, str]) -> Encoder:
+        """The encoder of one column; ``seen`` maps each pattern of missing rows to the column that says it."""
         column = table[name]
         kind, reason = self._kind(name, table, named)
-        if kind in ("identifier", "text", "ignored", "constant"):
-            value = _only_value(column) if kind == "constant" else None
-            return self._told(Dropped(name, f"{kind}, {reason}" if kind != "constant" else reason, value))
-        gone = missing_in(column)
-        own = blank = False
-        if gone.any() and self.indicators:
-            first = seen.setdefault(gone.tobytes(), name)
-            own, blank = first == name, first != name
-            if blank:
-                self.notes_.append(
-                    f"column {name!r}: missing in the same rows as {first!r}, whose indicator stands for both"
-                )
+        if kind == "constant":
+            encoder: Encoder = Dropped(name, reason, _only_value(column))
+        elif kind in ("identifier", "text", "ignored"):
+            encoder = Dropped(name, f"{kind}, {reason}")
+        else:
+            gone = missing_in(column)
+            first = seen.setdefault(gone.tobytes(), name) if gone.any() and self.indicators else None
+            encoder = self._encoder(kind, name, column, table.rows, first == name, first not in (None, name))
+            if first not in (None, name):
+                self.notes_.append(f"column {name!r} is missing in the same rows as {first!r}, whose indicator says so")
+        self._note(encoder, column)
+        return encoder
+
+    def _encoder(
+        self, kind: str | list[str], name: str, column: np.ndarray, rows: np.ndarray, indicator: bool, blank: bool
+    ) -> Encoder:
         if kind == "datetime":
-            return self._told(Dates.learn(name, column, table.rows, standardise=self.standardise, indicator=own))
+            return Dates.learn(name, column, rows, standardise=self.standardise, indicator=indicator)
         if kind in ("categorical", "boolean"):
-            shape = {"reference": self.reference, "boolean": kind == "boolean", "indicator": own, "blank": blank}
-            encoder = Levels.learn(name, column, min_share=self.min_share, max_levels=self.max_levels, **shape)
-            if isinstance(encoder, Levels) and encoder.other:
-                rare = encoder.unknown(column)
-                shown = ", ".join(repr(level[:40]) for level in list(rare)[:5]) + (" ..." if len(rare) > 5 else "")
-                self.notes_.append(
-                    f"column {name!r}: {count(len(rare), 'rare level')} in one column "
-                    f"({shown}; {count(sum(rare.values()), 'row')})"
-                )
-            return self._told(encoder)
-        order = list(kind) if isinstance(kind, list) else None
-        encoder = Numeric.learn(
-            name, column, table.rows, impute=self.impute, standardise=self.standardise, indicator=own, order=order
-        )
-        if gone.any() and isinstance(encoder, Numeric):
-            filled = encoder.fill if order is None else order[round(encoder.fill)]
-            self.notes_.append(
-                f"column {name!r}: {count(gone.sum(), 'missing value')} filled with "
-                f"the {self.impute.replace('_', ' ')}, {filled}"
-            )
-        return self._told(encoder)
+            size = {"min_share": self.min_share, "max_levels": self.max_levels}
+            shape = {"reference": self.reference, "boolean": kind == "boolean", "indicator": indicator, "blank": blank}
+            return Levels.learn(name, column, **size, **shape)
+        order = kind if isinstance(kind, list) else None
+        options = {"impute": self.impute, "standardise": self.standardise, "indicator": indicator, "order": order}
+        return Numeric.learn(name, column, rows, **options)
+
+    def _note(self, encoder: Encoder, column: np.ndarray) -> None:
+        """State what was left out, pooled or filled."""
+        name = encoder.name
+        if isinstance(encoder, Dropped):
+            self.notes_.append(f"column {name!r} is left out: {encoder.why}")
+        elif isinstance(encoder, Levels) and encoder.other:
+            rare = encoder.unknown(column)
+            shown = ", ".join(repr(level[:40]) for level in list(rare)[:5]) + (" ..." if len(rare) > 5 else "")
+            rows = count(sum(rare.values()), "row")
+            self.notes_.append(f"column {name!r}: {count(len(rare), 'rare level')} in one column ({shown}; {rows})")
+        elif isinstance(encoder, Numeric) and (gone := missing_in(column)).any():
+            fill = encoder.fill if encoder.order is None else encoder.order[round(encoder.fill)]
+            how = self.impute.replace("_", " ")
+            self.notes_.append(f"column {name!r}: {count(gone.sum(), 'missing value')} filled with the {how}, {fill}")
 
     def _kind(self, name: str, table: Table, named: bool) -> tuple[Any, str]:
         """The declared kind of a column, else the inferred one; unnamed numbers are numbers."""
@@ -243,11 +249,6 @@ class DesignMatrix(Transformer):
             return "numeric", "numbers"
         kind, reason = kind_of(name, table[name], summarise(table[name]), table.orders.get(name))
         return (table.orders[name], reason) if kind == "ordinal" else (kind, reason)
-
-    def _told(self, encoder: Encoder) -> Encoder:
-        if isinstance(encoder, Dropped):
-            self.notes_.append(f"column {encoder.name!r} is left out: {encoder.why}")
-        return encoder
 
     def _check_kinds(self) -> None:
         for name, kind in (self.kinds or {}).items():
@@ -269,9 +270,8 @@ class DesignMatrix(Transformer):
                 raise DataError(
                     f"Found array with 0 {what}(s) (shape=({N}, {D})) while a minimum of 1 is required by DesignMatrix."
                 )
-        return table, isinstance(X, Table | Mapping) or is_frame(X) or bool(
-            getattr(getattr(X, "dtype", None), "names", None)
-        )
+        structured = isinstance(X, np.ndarray) and X.dtype.names is not None
+        return table, structured or isinstance(X, Table | Mapping) or is_frame(X)
 
     def _again(self, X: Any) -> Table:
         """The columns that ``fit`` saw, in its order."""
@@ -300,14 +300,12 @@ class DesignMatrix(Transformer):
         super()._check_learned()
         try:
             encoders = self._encoders()
-            widths = [len(e.labels()) for e in encoders]
-            finite = all(np.isfinite(v) for p in self.plans_ for v in p.values() if isinstance(v, int | float))
+            for encoder in encoders:
+                encoder.check()
         except (TypeError, KeyError, AttributeError) as error:
             raise UnreadableError(f"the plans of a stored DesignMatrix cannot be read: {error!r}") from error
-        if len(widths) != self.n_features_in_ or not finite:
-            raise UnreadableError(
-                f"a stored DesignMatrix has {len(widths)} plans for {self.n_features_in_} columns, or not finite ones"
-            )
+        if len(encoders) != self.n_features_in_:
+            raise UnreadableError(f"a stored DesignMatrix has {len(encoders)} plans for {self.n_features_in_} columns")
 
     def __sklearn_is_fitted__(self) -> bool:
         return "plans_" in vars(self)
@@ -324,10 +322,9 @@ def _only_value(column: np.ndarray) -> float | str | None:
 
 
 def _constant(encoder: Dropped, N: int) -> np.ndarray:
-    value = encoder.value
-    return (
-        np.full(N, value, object) if isinstance(value, str) else np.full(N, np.nan if value is None else float(value))
-    )
+    if isinstance(encoder.value, str):
+        return np.full(N, encoder.value, object)
+    return np.full(N, np.nan if encoder.value is None else float(encoder.value))
 
 
 def _like(X: Any, values: np.ndarray) -> Any:

@@ -48,7 +48,9 @@ _BINARY = (
 )
 
 
-def read_bytes(source: str | Path | BinaryIO, max_bytes: int = MAX_BYTES, *, text: bool) -> bytes:
+def read_bytes(
+    source: str | Path | BinaryIO, max_bytes: int = MAX_BYTES, *, text: bool, encoding: str | None = None
+) -> bytes:
     """All bytes of a source, unpacked if they are gzipped.
 
     Parameters
@@ -58,6 +60,8 @@ def read_bytes(source: str | Path | BinaryIO, max_bytes: int = MAX_BYTES, *, tex
         Limit on the bytes after unpacking.
     text : bool
         Whether the bytes are meant to be text: NUL bytes and endless lines are then refused early.
+    encoding : str, optional
+        Of text, if it is known: in UTF-16 and UTF-32, NUL bytes are halves of characters.
 
     Raises
     ------
@@ -67,14 +71,14 @@ def read_bytes(source: str | Path | BinaryIO, max_bytes: int = MAX_BYTES, *, tex
     where = describe(source)
     try:
         if not isinstance(source, str | Path):
-            return _collect(source, where, max_bytes, text)
+            return _collect(source, where, max_bytes, text, encoding)
         if str(source) == "-":
-            return _collect(sys.stdin.buffer, where, max_bytes, text)
+            return _collect(sys.stdin.buffer, where, max_bytes, text, encoding)
         path = Path(source).expanduser()
         if path.is_dir():
             raise DataError(f"{where} is a folder, not a table; name a file in it")
         with path.open("rb") as stream:
-            return _collect(stream, where, max_bytes, text)
+            return _collect(stream, where, max_bytes, text, encoding)
     except FileNotFoundError:
         raise DataError(f"there is no file {where}; {_neighbours(Path(source).expanduser())}") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -95,18 +99,18 @@ def describe(source: object) -> str:
     return repr(str(name))
 
 
-def _collect(stream: BinaryIO, where: str, max_bytes: int, text: bool) -> bytes:
+def _collect(stream: BinaryIO, where: str, max_bytes: int, text: bool, encoding: str | None) -> bytes:
     head = stream.read(2)
     stream = _Prefixed(head, stream)
     if head == b"\x1f\x8b":
         stream = gzip.GzipFile(fileobj=stream)
     pieces: list[bytes] = []
     size = open_line = lines = 0
-    wide = False
+    wide = (encoding or "").lower().replace("_", "-").startswith(("utf-16", "utf16", "utf-32", "utf32"))
     while piece := stream.read(_PIECE):
         if not pieces and text:
             _refuse_binary(piece, where)
-            wide = _wide_encoding(piece) is not None
+            wide = wide or _wide_encoding(piece) is not None
         size += len(piece)
         if size > max_bytes:
             raise DataError(

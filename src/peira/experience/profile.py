@@ -77,7 +77,7 @@ def summarise(column: np.ndarray) -> dict[str, Any]:
         "counts": counts.tolist() if high > low else [len(ordered)],
     }
     if not dates:
-        scale = max(abs(low), abs(high)) or 1.0
+        scale = 2.0 ** (int(np.frexp(max(abs(low), abs(high)))[1]) - 1)  # exact, and the squares cannot overflow
         mean = float((ordered / scale).mean())
         summary["mean"] = mean * scale
         summary["std"] = float(np.sqrt(((ordered / scale - mean) ** 2).mean())) * scale

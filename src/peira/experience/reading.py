@@ -75,7 +75,7 @@ def read(
     kind = next((s for s in reversed(suffixes) if s != ".gz"), "")
     if kind in _BINARY:
         return _BINARY[kind](read_bytes(source, max_bytes, text=False), where, max_bytes)
-    data = read_bytes(source, max_bytes, text=True)
+    data = read_bytes(source, max_bytes, text=True, encoding=encoding)
     notes: list[str] = []
     text = decode(data, encoding, where, notes)
     del data

@@ -204,7 +204,7 @@ def _with_targets(table: Table, targets: list[str], notes: list[str]) -> tuple[T
             )
         if len(values) and (values == values[0]).all():
             raise DataError(
-                f"the target {name!r} is constant: {values[0]!s} in all {len(values)} rows that have one; "
+                f"the target {name!r} is constant: {values[:1].tolist()[0]!r} in all {len(values)} rows that have one; "
                 "there is nothing to learn"
             )
     return table, dropped

@@ -91,6 +91,8 @@ class Table:
             if index not in self._columns:
                 raise DataError(f"the table has no column {index!r}; {closest(index, self._columns)}")
             return self._columns[index]
+        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:
+            index = index[0]  # so does scikit-learn take the rows of an array
         if isinstance(index, int | np.integer):
             index = slice(index, None) if index == -1 else slice(index, index + 1)
         rows = index if isinstance(index, slice) else np.asarray(index)

@@ -282,8 +282,11 @@ class BayesianLinearRegression(LinearRegressor):
         D, K = len(summary.x_mean), len(summary.y_mean)
         P, m0 = self._prior(D, data)
         weights, energy = posterior(summary, P, self.beta or 1.0, m0, data.names)
-        diagonal = P if P.dim() == 1 else torch.linalg.eigvalsh(P)
-        proper = diagonal[diagonal > 1e-12 * diagonal.max().clamp(min=0)]
+        if P.dim() == 1:
+            proper = P[P > 0]
+        else:
+            proper = torch.linalg.eigvalsh(P)
+            proper = proper[proper > 1e-12 * proper[-1].clamp(min=0)]
         constant = self.fit_intercept and summary.weight > 0
         freedom = summary.weight - (D - len(proper)) - constant  # rows that are left to tell the noise
         # log p(Y | X): normalisers of the proper part of the prior, of the posterior, and of the constant

@@ -13,26 +13,27 @@ For N rows, D columns and penalties on the scale of sums, :math:`\lambda_1 = N \
 .. math:: S(z, \lambda) = \mathrm{sign}(z) \max(|z| - \lambda, 0)
 
 **The end.** Any w gives a feasible point of the dual problem by shrinking its residual (Massias, Gramfort &
-Salmon 2018, section 2). Let :math:`g = q - \lambda_2 w` and :math:`c = \min(1, \lambda_1 / \max_j |g_j|)`. Then the
-optimum lies at most
+Salmon 2018). Let :math:`g = q - \lambda_2 w` and :math:`c = \min(1, \lambda_1 / \max_j |g_j|)`. Then
+the optimum lies at most
 
 .. math:: \frac{(1-c)^2}{2} (\| y - Xw \|^2 + \lambda_2 \| w \|^2) + \sum_j (\lambda_1 |w_j| - c \, w_j g_j)
 
 below P(w): the duality gap. It is the usual difference of primal and dual, rearranged so that no term is negative;
-the difference itself drowns in rounding at 1e-16 of the squared norm of y. Where :math:`\lambda_2 > 0` the conjugate of
-the whole penalty gives a second bound, which needs no shrinking (Fenchel's inequality, term by term):
+the difference itself drowns in rounding at 1e-16 of the squared norm of y. Where :math:`\lambda_2 > 0` the conjugate
+of the whole penalty gives a second bound, which needs no shrinking (Fenchel's inequality, term by term):
 
-.. math:: \sum_j \lambda_1 |w_j| + \frac{\lambda_2}{2} w_j^2 - w_j q_j + \frac{\max(|q_j| - \lambda_1, 0)^2}{2 \lambda_2}
+.. math:: \sum_j \lambda_1 |w_j| + \frac{\lambda_2}{2} w_j^2 - w_j q_j
+          + \frac{\max(|q_j| - \lambda_1, 0)^2}{2 \lambda_2}
 
 The smaller one counts. A fit ends when the gap is at most ``tol`` times the squared norm of y, as in scikit-learn.
 
 **Two forms of the same step.** On the Gram matrix a step costs D and no longer depends on N (the "covariance
-updates" of Friedman et al. 2010, 2.2). On the columns of X a step costs N, or the stored entries of a sparse
+updates" of Friedman et al. 2010). On the columns of X a step costs N, or the stored entries of a sparse
 column, and nothing is formed.
 
 **When the support is right but the weights are slow,** the objective is a smooth quadratic on the support with the
 signs held; one Cholesky solve goes to its minimum, or as far as the first sign that would change (the
-"feature-sign" step of Lee, Battle, Raina & Ng 2007, algorithm 1, step 3).
+"feature-sign" step of Lee, Battle, Raina & Ng 2007).
 """
 
 import numpy as np

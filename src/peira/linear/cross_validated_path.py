@@ -41,7 +41,7 @@ class PenaltySearch(LinearRegressor):
     tol: float = param(1e-4, "largest duality gap, as a fraction of the squared norm of the centred target", low=0)
     cv: object = param(None, "number of folds (None: 5), a splitter, or pairs of training and test rows")
     positive: bool = param(False, "allow no negative weights")
-    rule: Literal["best", "one_se"] = param("best", "least error, or the largest penalty within one standard error of it")
+    rule: Literal["best", "one_se"] = param("best", "least error, or the largest penalty within a standard error of it")
 
     @abstractmethod
     def _shares(self) -> list[float]:
@@ -71,6 +71,7 @@ class PenaltySearch(LinearRegressor):
         ConvergenceWarning
             If ``max_iter`` rounds left a larger gap than ``tol`` somewhere; once, with the largest gap.
         """
+        self._check_parameters()
         shares, given = self._shares(), self._given_penalties()
         data = self._begin(X, y, sample_weight)
         folds = self._folds(data)
@@ -115,12 +116,13 @@ class PenaltySearch(LinearRegressor):
     def _folds(self, data: Data) -> list[tuple[np.ndarray, np.ndarray]]:
         try:
             splitter = check_cv(self.cv)
-            return [tuple(map(np.asarray, fold)) for fold in splitter.split(np.empty((len(data), 1)), data.Y[:, 0].numpy(force=True))]
+            rows, y = np.empty((len(data), 1)), data.Y[:, 0].numpy(force=True)
+            return [(np.asarray(train), np.asarray(test)) for train, test in splitter.split(rows, y)]
         except ValueError as error:
             raise DataError(f"{type(self).__name__} can't make its folds of {len(data)} rows: {error}") from error
 
     def _pieces(self, data: Data, folds: list, count: int):
-        """The problem of all rows, and for each fold its training problem, weight of rows, and error on its test rows."""
+        """The problem of all rows; and of a fold: its training problem, the weight of these rows, the test error."""
         settings = {"fit_intercept": self.fit_intercept, "positive": self.positive, "penalties": count}
 
         def rows(index: np.ndarray) -> tuple:
@@ -145,21 +147,26 @@ class PenaltySearch(LinearRegressor):
 
         parts = [Moments.of(*rows(test), centred=self.fit_intercept) for _, test in folds]
         uses = np.bincount(np.concatenate([test for _, test in folds]), minlength=len(data))
-        everything = sum(parts[1:], parts[0]) if (uses == 1).all() else Moments.of(data.X, data.Y, data.w, centred=self.fit_intercept)
+        once = (uses == 1).all()
+        everything = (
+            sum(parts[1:], parts[0]) if once else Moments.of(data.X, data.Y, data.w, centred=self.fit_intercept)
+        )
 
         def on_moments(f: int) -> tuple[Problem, float, Any]:
             train, test = folds[f]
             complement = len(train) + len(test) == len(data) == len(np.union1d(train, test))
             learned = everything.minus(parts[f]) if complement else Moments.of(*rows(train), centred=self.fit_intercept)
-            return GramProblem(learned, 0, self.positive), learned.weight, lambda W, b: mean_squared_error(parts[f], W, b)
+            problem = GramProblem(learned, 0, self.positive)
+            return problem, learned.weight, lambda W, b: mean_squared_error(parts[f], W, b)
 
         return GramProblem(everything, 0, self.positive), on_moments
 
-    def _follow(self, problem: Problem, alphas: np.ndarray, share: float, total: float) -> tuple[np.ndarray, np.ndarray]:
+    def _follow(self, problem: Problem, alphas: np.ndarray, share: float, total: float) -> tuple[np.ndarray, ...]:
         """Weights (D, M) and constants (M,) along the path."""
         problem.start(np.zeros_like(problem.w))
         W, goal = np.empty((len(problem.w), len(alphas))), self.tol * problem.yy
-        for k, (gap, _) in enumerate(follow(problem, total * share * alphas, total * (1 - share) * alphas, goal, self.max_iter)):
+        l1s, l2s = total * share * alphas, total * (1 - share) * alphas
+        for k, (gap, _) in enumerate(follow(problem, l1s, l2s, goal, self.max_iter)):
             W[:, k] = problem.w
             self._worst_gap = max(self._worst_gap, gap / (problem.yy or 1.0))
         return W, problem.y_mean - problem.x_mean @ W

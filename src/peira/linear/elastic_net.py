@@ -19,7 +19,7 @@ E (N + E) for a working set of E columns. Sparse X is never made dense.
 **When.** Many columns of which some are correlated and few matter; a sparse answer that can be read. Not where all
 columns matter a little (ridge), and the weights are biased towards zero: do not read them as effects.
 
-Reference: Zou & Hastie (2005), Regularization and variable selection via the elastic net, JRSS B 67, eq. 3 (the
+Reference: Zou & Hastie (2005), Regularization and variable selection via the elastic net, JRSS B 67 (their
 "naive" elastic net); Friedman, Hastie & Tibshirani (2010), J. Stat. Software 33(1).
 """
 
@@ -40,7 +40,13 @@ from .model import LinearRegressor
 class PenalisedRegressor(LinearRegressor):
     """Base of `Lasso` and `ElasticNet`: one problem for each output, solved side by side."""
 
-    alpha: float = param(1.0, "strength of the penalty, in squared units of the target over a unit of weight", low=0, tune=log(1e-4, 1e1), positional=True)
+    alpha: float = param(
+        1.0,
+        "strength of the penalty (unit: the target's times the input's)",
+        low=0,
+        tune=log(1e-4, 1e1),
+        positional=True,
+    )
     fit_intercept: bool = param(True, "estimate a constant term")
     max_iter: int = param(1000, "most rounds; a round is up to 20 sweeps over the columns", low=1)
     tol: float = param(1e-4, "largest duality gap, as a fraction of the squared norm of the centred target", low=0)
@@ -76,9 +82,10 @@ class PenalisedRegressor(LinearRegressor):
             If ``max_iter`` rounds left a larger gap than ``tol``.
         """
         data = self._begin(X, y, sample_weight)
-        penalties = 10**6 if self.alpha == 0 else 1  # least squares needs all columns at once
+        if self.alpha == 0:  # least squares: no column can be left out
+            return self._solve_moments(data, Moments.of(data.X, data.Y, data.w, centred=self.fit_intercept))
         found, moments = problems(
-            data.X, data.Y, data.w, fit_intercept=self.fit_intercept, positive=self.positive, penalties=penalties
+            data.X, data.Y, data.w, fit_intercept=self.fit_intercept, positive=self.positive, penalties=1
         )
         total = float(len(data) if data.w is None else data.w.sum())
         return self._solve(data, found, total, moments)
@@ -103,17 +110,20 @@ class PenalisedRegressor(LinearRegressor):
         if hasattr(self, "coef_"):
             if not getattr(self, "moments_", None):
                 raise DataError(
-                    f"{type(self).__name__} was fitted to {self.n_features_in_} columns without keeping their moments, so "
-                    "it can't take in more rows; begin a new one with partial_fit"
+                    f"{type(self).__name__} was fitted to {self.n_features_in_} columns without keeping their moments, "
+                    "so it can't take in more rows; begin a new one with partial_fit"
                 )
             before = Moments.from_dict(self.moments_, device=moments.xx.device)
             if before.centred != self.fit_intercept:
                 raise DataError("fit_intercept was changed since the first rows came: begin anew")
             moments = before.merge(moments)
+        return self._solve_moments(data, moments)
+
+    def _solve_moments(self, data: Data, moments: Moments) -> Any:
         found = [GramProblem(moments, k, self.positive) for k in range(data.Y.shape[1])]
         return self._solve(data, found, moments.weight, moments)
 
-    def _solve(self, data: Data, found: list[Problem], total: float, moments: Moments | None) -> "PenalisedRegressor":
+    def _solve(self, data: Data, found: list[Problem], total: float, moments: Moments | None) -> Any:
         l1, l2 = total * self.alpha * self._share(), total * self.alpha * (1 - self._share())
         gaps = np.full(len(found), np.inf)
         scales = np.array([problem.yy or 1.0 for problem in found])
@@ -167,7 +177,7 @@ class ElasticNet(PenalisedRegressor):
 
     card = Card(
         tasks="regression",
-        reference="Zou & Hastie (2005) eq. 3; Friedman, Hastie & Tibshirani (2010) eq. 5",
+        reference="Zou & Hastie (2005); Friedman, Hastie & Tibshirani (2010) eq. 5",
         cost="N D^2 + D^2 a sweep; N D a round for D > N",
         incremental="equals one fit",
         sparse=True,
@@ -216,15 +226,17 @@ class ElasticNetCV(PenaltySearch):
         linear_in_inputs=True,
         chooses_for="ElasticNet",
     )
-    l1_ratio: float | list | tuple | np.ndarray = param(0.5, "share of the L1 norm in the penalty, or several in (0, 1] to choose from")
+    l1_ratio: float | list | tuple | np.ndarray = param(
+        0.5, "share of the L1 norm in the penalty, or several in (0, 1] to choose from"
+    )
 
     def _shares(self) -> list[float]:
         shares = np.atleast_1d(np.asarray(self.l1_ratio, dtype=float))
         lowest_ok = shares > 0 if isinstance(self.alphas, int) else shares >= 0
         if shares.ndim != 1 or not shares.size or not (lowest_ok & (shares <= 1)).all():
             raise ParameterError(
-                f"parameter 'l1_ratio' of {type(self).__name__} must be a number in (0, 1] or a list of them (0 needs given "
-                f"'alphas'), got {self.l1_ratio!r}"
+                f"parameter 'l1_ratio' of {type(self).__name__} must be a number in (0, 1] or a list of them (0 needs "
+                f"given 'alphas'), got {self.l1_ratio!r}"
             )
         return shares.tolist()
 

@@ -28,7 +28,7 @@ from .working_set import BURST, EPS, DenseDesign, SparseDesign, WorkingSetProble
 
 def suits_gram(N: int, D: int, penalties: int) -> bool:
     """Whether a path of so many penalties is cheaper on the Gram matrix (module docstring)."""
-    return D <= 16 * 11 or (D <= N and D <= 16 * (10 + penalties))
+    return D <= 16 * 11 or (D <= N and 16 * (10 + penalties) >= D)
 
 
 class GramProblem:
@@ -60,6 +60,10 @@ class GramProblem:
         """Go on from these weights."""
         self.w, self.q = w, self.c - w @ self.G
 
+    def products(self, j: int) -> np.ndarray:
+        """X'x of column j with all columns."""
+        return self.G[j]
+
     def round(self, l1: float, l2: float, goal: float) -> float:
         """Up to 20 sweeps, then a step on the support; the duality gap."""
         G, c, w, q = self.G, self.c, self.w, self.q
@@ -79,7 +83,9 @@ class GramProblem:
 Problem = GramProblem | WorkingSetProblem
 
 
-def problems(X: Any, Y: Any, w: Any, *, fit_intercept: bool, positive: bool, penalties: int) -> tuple[list, Moments | None]:
+def problems(
+    X: Any, Y: Any, w: Any, *, fit_intercept: bool, positive: bool, penalties: int
+) -> tuple[list[Problem], Moments | None]:
     """One problem for each output, and the moments if they were formed.
 
     Parameters
@@ -118,14 +124,15 @@ def penalties_below(top: float, eps: float, count: int) -> np.ndarray:
 
 def solve(problem: Problem, l1: float, l2: float, goal: float, max_iter: int) -> tuple[float, int]:
     """At most ``max_iter`` rounds, until the gap is at most ``goal``; the gap, and the rounds made."""
-    for rounds in range(1, max_iter + 1):
-        gap = problem.round(l1, l2, goal)
-        if gap <= goal:
-            break
+    gap, rounds = np.inf, 0
+    while gap > goal and rounds < max_iter:
+        gap, rounds = problem.round(l1, l2, goal), rounds + 1
     return gap, rounds
 
 
-def follow(problem: Problem, l1s: np.ndarray, l2s: np.ndarray, goal: float, max_iter: int) -> Iterator[tuple[float, int]]:
+def follow(
+    problem: Problem, l1s: np.ndarray, l2s: np.ndarray, goal: float, max_iter: int
+) -> Iterator[tuple[float, int]]:
     """Solve for each pair of penalties in turn, each start extrapolated from the two solutions before.
 
     Yields the gap and the number of rounds; the weights are ``problem.w``.

@@ -223,7 +223,12 @@ class BayesianRidge(LinearRegressor):
     def _updated(self, gamma: float, norm: float, sse: float, W: float) -> tuple[float, float]:
         """Eqs 3.92 and 3.95, with Gamma priors."""
         above, below = norm + 2 * self.lambda_2, sse + 2 * self.alpha_2
-        if min(above, below, gamma + 2 * self.lambda_1, W - gamma + 2 * self.alpha_1) <= 0:
+        if W + 2 * self.alpha_1 <= gamma:
+            raise DataError(
+                f"the sample weights sum to {W:.6g}, but the rows determine {gamma:.6g} weights: nothing is left to tell "
+                "the noise; scale sample_weight up, or give alpha_1 > 0"
+            )
+        if min(above, below, gamma + 2 * self.lambda_1) <= 0:
             raise DataError(
                 "the evidence has no maximum: the fit is perfect or all weights are 0, and the hyperpriors are 0; "
                 "give positive alpha_1, alpha_2, lambda_1 and lambda_2"

@@ -5,7 +5,9 @@ r"""The lasso: least squares with a penalty on the absolute weights, which sets 
 It is the elastic net with nothing but the L1 norm. With :math:`q = X^T(y - Xw)` on centred data, w is a solution if
 and only if for each column
 
-.. math:: q_j = N \alpha \, \mathrm{sign}(w_j) \;\; \mathrm{where} \; w_j \neq 0, \qquad |q_j| \le N \alpha \;\; \mathrm{elsewhere}
+.. math:: q_j = N \alpha \, \mathrm{sign}(w_j) \;\; \mathrm{where} \; w_j \neq 0
+
+.. math:: |q_j| \le N \alpha \;\; \mathrm{elsewhere}
 
 so at least one weight enters as alpha falls below :math:`\max_j |x_j^T y| / N`, and at most min(N, D) are non-zero
 (some solution has no more). For orthonormal columns the solution is the soft threshold of least squares.

@@ -6,8 +6,8 @@ With mean m and covariance S (unit or known noise precision beta) before the row
 
 .. math:: S \leftarrow S - g \, (S \phi)^T
 
-the identity of Sherman and Morrison applied to Bishop (2006), eq. 3.54. What comes out on the way are the one-step-ahead
-predictions. Only the lower triangle of S is kept, and each change of S is made in the same pass that multiplies it by
+the identity of Sherman and Morrison applied to Bishop (2006), eq. 3.54. What comes out on the way are the
+one-step-ahead predictions. Only the lower triangle of S is kept, and each change of S is made in the same pass that multiplies it by
 the next row: D^2 / 2 numbers are read and written for a row. Rounding makes S drift over very many rows; start again
 from the moments now and then.
 """

@@ -6,17 +6,17 @@ the columns that violate the optimality conditions
 
 .. math:: |x_j^T (y - Xw)| \le \lambda_1 \quad \mathrm{wherever} \; w_j = 0
 
-A column enters early, before it violates them, by the sequential strong rule (Tibshirani et al. 2012, eq. 14): with
+A column enters early, before it violates them, by the sequential strong rule (Tibshirani et al. 2012): with
 g the correlations at the previous penalty :math:`\lambda_1'`,
 
 .. math:: |g_j| \ge 2 \lambda_1 - \lambda_1'
 
-and at most twice the support enters at once, most correlated first (Massias, Gramfort & Salmon 2018, section 3).
+and at most twice the support enters at once, most correlated first (as in Massias, Gramfort & Salmon 2018).
 The rule may err, the check of all columns does not. So along a path of penalties one pass over the data per penalty
 is the rule.
 
-The working set's Gram matrix grows by the new columns alone and serves all later penalties. Past three columns a row and a thousand columns
-(a nearly pure ridge penalty) the sweeps run on the columns themselves.
+The working set's Gram matrix grows by the new columns alone and serves all later penalties. Past a thousand columns
+and three a row (a nearly pure ridge penalty) the sweeps run on the columns themselves.
 
 Cost: N D for each round, N E for each column that enters a working set of E columns, E for each step of a sweep;
 memory E (N + E) beside the data, none of it of size D^2. Dense X is neither copied nor reordered, sparse X is never
@@ -38,7 +38,8 @@ from .coordinate_descent import (
 
 EPS = np.finfo(float).eps
 BURST = 20  # sweeps between two looks at all columns
-GRAM_ALWAYS, GRAM_SIZE = 1024, 8192  # working sets up to which a Gram matrix is always, is ever held (512 MiB)
+GRAM_ALWAYS = 1024  # a working set up to which a Gram matrix is always held
+GRAM_SIZE = 8192  # and up to which it ever is (512 MiB)
 ENTER = 100  # columns that may enter a small working set at once
 
 
@@ -86,7 +87,7 @@ class DenseDesign:
         """Take columns into the working set; their squared norms, 0 for constant ones."""
         m, E = len(self.members), len(self.members) + len(new)
         self.members = np.concatenate([self.members, new])
-        if E > len(self._store):
+        if len(self._store) < E:
             self._store = enlarged(self._store, (max(E, 2 * m), self._store.shape[1]))
         Z = self.X[:, new].T
         scale = np.abs(Z).max(1)
@@ -99,6 +100,10 @@ class DenseDesign:
     @property
     def _columns(self) -> np.ndarray:
         return self._store[: len(self.members)]
+
+    def column(self, j: int) -> np.ndarray:
+        """Column j, centred and weighted, of shape (N,)."""
+        return self.root * (self.X[:, j] - self.mean[j])
 
     def gram_rows(self, m: int) -> np.ndarray:
         """Rows m, m + 1, ... of the working set's Gram matrix."""
@@ -129,6 +134,9 @@ class SparseDesign(DenseDesign):
         squares = raw - self.total * self.mean[new] ** 2
         squares[squares <= 32 * EPS * raw] = 0.0  # nothing but the rounding of the difference
         return squares
+
+    def column(self, j: int) -> np.ndarray:
+        return self.root * (self.X[:, [j]].toarray()[:, 0] - self.mean[j])
 
     def gram_rows(self, m: int) -> np.ndarray:
         Z = self._store[:, m:] * (self.root**2)[:, None]
@@ -183,6 +191,10 @@ class WorkingSetProblem:
         """Go on from these weights, non-zero only where columns have entered."""
         self.w = w
 
+    def products(self, j: int) -> np.ndarray:
+        """X'x of column j with all columns."""
+        return self.design.correlations(self.design.column(j))
+
     def _strength(self, g: np.ndarray) -> np.ndarray:
         return g if self.positive else np.abs(g)
 
@@ -217,10 +229,10 @@ class WorkingSetProblem:
         m, E = len(self._squares), len(self._squares) + len(new)
         self._outside[new] = False
         self._squares = np.concatenate([self._squares, self.design.add(new)])
-        if self._gram is None or not E <= min(max(3 * len(self.design.y), GRAM_ALWAYS), GRAM_SIZE):
+        if self._gram is None or min(max(3 * len(self.design.y), GRAM_ALWAYS), GRAM_SIZE) < E:
             self._gram = None
             return
-        if E > len(self._gram):
+        if len(self._gram) < E:
             self._gram = enlarged(self._gram, (max(E, 2 * m), max(E, 2 * m)))
         rows = self.design.gram_rows(m)
         rows[:, self._squares == 0.0] = 0.0

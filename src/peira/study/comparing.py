@@ -79,22 +79,21 @@ def compare(
 
 
 def _ranked(names: list[str], y: np.ndarray, answers: list[Any], measure: Any, seed: int) -> list[dict[str, Any]]:
-    sign = 1.0 if measure.better == "higher" else -1.0
     scores = [measure.value(y, answer) for answer in answers]
-    order = sorted(range(len(names)), key=lambda i: -sign * scores[i])
+    order = sorted(range(len(names)), key=lambda i: measure.loss(scores[i]))
     best = order[0]
     rng = np.random.default_rng(seed)
     draws = [rng.integers(len(y), size=len(y)) for _ in range(_DRAWS if len(names) > 1 else 0)]
-    values = {i: np.array([measure.value(y[rows], answers[i][rows]) for rows in draws]) for i in order}
+    losses = {i: np.array([measure.loss(measure.value(y[rows], answers[i][rows])) for rows in draws]) for i in order}
     tail = (1 - LEVEL) / 2
     rows = []
     for i in order:
         low, high = measure.interval(y, answers[i], LEVEL)
         row: dict[str, Any] = {"name": names[i], "measure": measure.name, "score": scores[i], "interval": [low, high], "difference": None}
         if i != best:
-            gap = sign * (values[best] - values[i])
+            gap = losses[i] - losses[best]
             low, high = np.quantile(gap, [tail, 1 - tail])
-            row["difference"] = {"mean": sign * (scores[best] - scores[i]), "interval": [float(low), float(high)], "clear": bool(low > 0)}
+            row["difference"] = {"mean": measure.loss(scores[i]) - measure.loss(scores[best]), "interval": [float(low), float(high)], "clear": bool(low > 0)}
         rows.append(row)
     return rows
 

@@ -20,7 +20,7 @@ from ..core.iteration import limiting, reason_to_stop
 from ..core.seeds import derive
 from ..experience.splits import kfold
 from ..experience.table import Table
-from ..measures import Measure
+from ..measures import Measure, measures_for, pit
 from ..tuning import trials
 from .candidates import Candidate
 from .model import TableModel
@@ -127,7 +127,7 @@ def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol
         return value
 
     def better(value: float, than: float) -> bool:
-        return not np.isfinite(than) or (value > than if measure.better == "higher" else value < than)
+        return not np.isfinite(than) or measure.loss(value) < measure.loss(than)
 
     best: tuple[float, str, dict[str, Any]] = (np.nan, candidate.expansions[0], {})
     for expansion in candidate.expansions:
@@ -154,16 +154,9 @@ def answer(model: TableModel, table: Table, measure: Measure) -> Any:
 
 def answers(model: TableModel, table: Table, y: np.ndarray) -> dict[str, np.ndarray]:
     """Everything that is kept of a model's predictions, by row: plain arrays."""
-    kept = {"observed": y}
+    kept = {"observed": y, "predicted": model.predict(table)}
     if hasattr(model, "predict_dist"):
         dist = model.predict_dist(table)
-        kept |= {
-            "predicted": dist.mean,
-            "std": dist.std,
-            "log_prob": dist.log_prob(y),
-            "crps": dist.crps(y),
-            "pit": dist.cdf(y),
-        }
-    else:
-        kept["predicted"] = model.predict(table)
+        kept |= {"std": dist.std, "pit": pit(y, dist)}
+        kept |= {m.name: m.terms(y, dist) for m in measures_for("regression") if m.needs == "predict_dist" and m.has_terms}
     return {name: np.asarray(value, dtype=np.float64) for name, value in kept.items()}

@@ -23,7 +23,7 @@ from ..diagnosis.learning_curve import learning_curve
 from ..experience.reading import read
 from ..experience.table import Table
 from ..explaining import bootstrap_coefficients, permutation_importance
-from ..measures import get_measure, measures_for
+from ..measures import measures_for
 from .candidates import Candidate
 from .evaluating import Cell, choose
 from .model import TableModel
@@ -199,12 +199,11 @@ class _Finish:
         study, seed = self.study, self.study.config["seed"]
         train, test = study.folds[0]
         test = test[:_EXPLAIN_ROWS]
-        sign = -1.0 if self.higher else 1.0
         with limiting(_EXPLAIN_SECONDS), task("explanation"):
             fitted = TableModel(**self.model.get_params(deep=False)).fit(study.X[train], study.y[train])
 
             def loss(table: Table) -> float:
-                return sign * self.measure.value(study.y[test], getattr(fitted, self.measure.needs)(table))
+                return self.measure.loss(self.measure.value(study.y[test], getattr(fitted, self.measure.needs)(table)))
 
             importance = permutation_importance(loss, study.X[test], seed=seed)
             coefficients = []
@@ -231,8 +230,8 @@ class _Finish:
                 low, high = measure.interval(observed, predicted, LEVEL)
                 measures.append(self._measured(measure, measure.value(observed, predicted), low, high))
             elif measure.name in arrays:
-                mean, half = float(np.mean(arrays[measure.name])), 1.96 * float(np.std(arrays[measure.name])) / len(observed) ** 0.5
-                measures.append(self._measured(measure, mean, mean - half, mean + half))
+                value, (low, high) = pooled_score(self.unseen, measure)
+                measures.append(self._measured(measure, value, low, high))
         shown = np.sort(np.random.default_rng(0).permutation(len(observed))[:_SHOWN_ROWS])
         low, high = self._unseen_interval(0.9)
         performance = {
@@ -346,8 +345,7 @@ class _Finish:
 
     def _reproduce(self) -> dict[str, Any]:
         config = self.study.config
-        options = {"-y": self.study.target, "--measure": config["measure"], "--cv": config["cv"], "--trials": config["trials"]}
-        options |= {"--seed": config["seed"], "--budget": config["budget"]}
+        options = {"-y": self.study.target} | {f"--{name}": config.get(name) for name in ("measure", "cv", "trials", "seed", "budget")}
         methods = config["methods"]
         if methods != "all":
             options["--methods"] = methods if isinstance(methods, str) else ",".join(methods)

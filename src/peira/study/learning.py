@@ -220,6 +220,8 @@ class Study:
         self.y = _numbers(self.roles.y, target)
         self.digest = _digest(table)
         self.measure = get_measure(config.get("measure") or TASKS[self.task].measure)
+        if self.measure.needs == "predict_dist" and not self.measure.has_terms or self.measure.better == "nominal":
+            raise DataError(f"{self.measure.title} cannot rank methods by itself: take rmse, mae, r2, nll, crps or interval_score")
         self.folds = _folds(config["cv"], self.roles, config["seed"])
         methods = config["methods"]
         self.candidates = candidates(
@@ -250,18 +252,26 @@ def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
         if (candidate.id, fold) not in done
     ]
     total = len(todo) + len(done)
-    with limiting(None if budget is None else budget - spent), task("search", cells=total):
-        for number, cell in enumerate(_cells(study, todo, _processes(jobs, study)), len(done) + 1):
-            if cell.status == "stopped":
-                continue
-            if cell.trace:
-                run.write_text(f"errors/{cell.candidate}-fold-{cell.fold}.txt", cell.trace)
-            if cell.arrays:
-                run.write_predictions(cell.candidate, cell.fold, cell.arrays)
-            line = {**cell.record(), "elapsed": time.monotonic() - began}
-            run.append("trials.jsonl", line)
-            done[cell.candidate, cell.fold] = plain(line)
-            announce("cell", number, total, {"candidate": cell.candidate, "fold": cell.fold, study.measure.name: cell.score})
+
+    def keep(cell: Cell) -> None:
+        if cell.status == "stopped":
+            return
+        if cell.trace:
+            run.write_text(f"errors/{cell.candidate}-fold-{cell.fold}.txt", cell.trace)
+        if cell.arrays:
+            run.write_predictions(cell.candidate, cell.fold, cell.arrays)
+        line = {**cell.record(), "elapsed": time.monotonic() - began}
+        run.append("trials.jsonl", line)
+        done[cell.candidate, cell.fold] = plain(line)
+        announce("cell", len(done) - 1, total, {"candidate": cell.candidate, "fold": cell.fold, study.measure.name: cell.score})
+
+    with task("search", cells=total):
+        # The baseline is what everything else is compared with: no budget leaves it out.
+        for cell in _cells(study, [(c, fold) for c, fold in todo if c.baseline], 1):
+            keep(cell)
+        with limiting(None if budget is None else budget - spent):
+            for cell in _cells(study, [(c, fold) for c, fold in todo if not c.baseline], _processes(jobs, study)):
+                keep(cell)
     stopped = "interrupted" if reason_to_stop() else "budget" if len(done) < total else None
     run.update(stopped=stopped, seconds=time.monotonic() - began)
     order = [(c.id, fold) for c in study.candidates for fold in range(len(study.folds))]

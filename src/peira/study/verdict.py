@@ -58,8 +58,7 @@ def leaderboard(
     """
     tests = [test for _, test in folds]
     rows = [_row(c, [cell for cell in cells if cell.candidate == c.id], tests, measure, stopped) for c in candidates]
-    sign = -1 if measure.better == "higher" else 1
-    rows.sort(key=lambda row: (row["status"] != "ok", sign * row["score"] if row["status"] == "ok" else 0.0, row["id"]))
+    rows.sort(key=lambda row: (row["status"] != "ok", measure.loss(row["score"]) if row["status"] == "ok" else 0.0, row["id"]))
     if rows and rows[0]["status"] == "ok":
         reference = next((row["score"] for row in rows if row["baseline"] and row["status"] == "ok"), rows[0]["score"])
         for row in rows[1:]:
@@ -109,15 +108,14 @@ def pooled_score(pooled: Pooled, measure: Measure, level: float = LEVEL) -> tupl
         low, high = measure.interval(observed, predicted, level)
         return float(measure.value(observed, predicted)), [float(low), float(high)]
     # Measures of distributions are means over rows, and their terms are kept.
-    terms = pooled.arrays["terms"]
+    terms = pooled.arrays[measure.name]
     half = stats.norm.ppf((1 + level) / 2) * terms.std(ddof=1) / len(terms) ** 0.5
     return float(terms.mean()), [float(terms.mean() - half), float(terms.mean() + half)]
 
 
 def _difference(best: dict[str, Any], row: dict[str, Any], folds: Sequence[tuple], measure: Measure, rope: float) -> dict[str, Any]:
     """By how much the row is worse than the best, over folds: positive where the best is better."""
-    sign = 1.0 if measure.better == "higher" else -1.0
-    gaps = sign * (np.asarray(best["fold_scores"]) - np.asarray(row["fold_scores"]))
+    gaps = [measure.loss(theirs) - measure.loss(ours) for ours, theirs in zip(best["fold_scores"], row["fold_scores"], strict=True)]
     sizes = [(len(train), len(test)) for train, test in folds]
     n_train, n_test = (float(np.mean(side)) for side in zip(*sizes, strict=True))
     return compare_folds(gaps, n_train, n_test, rope)
@@ -125,7 +123,6 @@ def _difference(best: dict[str, Any], row: dict[str, Any], folds: Sequence[tuple
 
 def procedure(candidates: Sequence[Candidate], cells: Sequence[Cell], folds: Sequence[tuple], measure: Measure) -> Pooled | None:
     """Predictions of the whole procedure: in each fold, those of the candidate that won on the inner folds."""
-    sign = -1 if measure.better == "higher" else 1
     complete = {c.id for c in candidates if sum(cell.candidate == c.id and cell.status == "ok" for cell in cells) == len(folds)}
     order = {c.id: i for i, c in enumerate(candidates)}
     picked = []
@@ -133,7 +130,7 @@ def procedure(candidates: Sequence[Candidate], cells: Sequence[Cell], folds: Seq
         rivals = [c for c in cells if c.fold == fold and c.candidate in complete and c.inner_score is not None]
         if not rivals:
             return None
-        picked.append(min(rivals, key=lambda cell: (sign * cell.inner_score, order[cell.candidate])))
+        picked.append(min(rivals, key=lambda cell: (measure.loss(cell.inner_score), order[cell.candidate])))
     return Pooled.of(picked, [test for _, test in folds])
 
 

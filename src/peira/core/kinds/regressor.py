@@ -9,7 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 
-from ..errors import UnreadableError
+from ..errors import DataError, UnreadableError
 from ..inputs import Queries
 from ..method import Method
 
@@ -43,7 +43,7 @@ class Regressor(RegressorMixin, Method):
         Raises
         ------
         ValueError
-            If the columns differ from those of ``fit`` or a value is not finite.
+            If the columns differ from those of ``fit``, a value is not finite, or the answer overflows.
         """
         if return_std:
             if not hasattr(self, "predict_dist"):
@@ -51,7 +51,14 @@ class Regressor(RegressorMixin, Method):
             answer = self.predict_dist(X)
             return answer.mean, answer.std
         queries = self._queries(X)
-        return queries.give(self._predict(queries).reshape(len(queries), *self.target_shape_))
+        answer = self._predict(queries).reshape(len(queries), *self.target_shape_)
+        if not torch.isfinite(answer.sum()) and not torch.isfinite(answer).all():
+            row = int((~torch.isfinite(answer)).reshape(len(queries), -1).any(1).nonzero()[0])
+            raise DataError(
+                f"{type(self).__name__} has no finite answer, first for row {row}: numbers this far from 1 overflow; "
+                "rescale the columns and the target, and fit again"
+            )
+        return queries.give(answer)
 
     def _check_answers(self) -> None:
         row = np.zeros((1, self.n_features_in_))
@@ -61,7 +68,9 @@ class Regressor(RegressorMixin, Method):
             answers += [forecast.mean, forecast.std]
         expected = (1, *self.target_shape_)
         if any(np.shape(answer) != expected for answer in answers) or not np.isfinite(answers[0]).all():
-            raise UnreadableError(f"this {type(self).__name__} does not answer one row with finite numbers of shape {expected}")
+            raise UnreadableError(
+                f"this {type(self).__name__} does not answer one row with finite numbers of shape {expected}"
+            )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

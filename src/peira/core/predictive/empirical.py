@@ -73,7 +73,7 @@ class Empirical(Predictive):
         return self._samples.mean(0)
 
     def _variance(self) -> torch.Tensor:
-        return self._samples.var(0, correction=0)
+        return ((self._samples - self._mean()) ** 2).mean(0)
 
     def _cdf(self, y: torch.Tensor) -> torch.Tensor:
         share = self._rank(y).to(torch.float64) / len(self._samples)

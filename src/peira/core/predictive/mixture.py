@@ -132,11 +132,11 @@ class Mixture(Predictive):
         return torch.where(inside, x, torch.where(q == 0, start, end))
 
     def _landmarks(self) -> torch.Tensor:
-        marks = torch.stack([c._landmarks() for c in self.components], -1)  # (L, *batch, C)
-        # A component of weight zero lends its place to one that is present.
-        heaviest = self._weights.argmax(-1, keepdim=True).expand(*marks.shape[:-1], 1)
-        marks = torch.where(self._weights > 0, marks, marks.gather(-1, heaviest))
-        return self._flat(marks.movedim(-1, 0)).sort(0).values
+        marks = [c._landmarks() for c in self.components]
+        # A component of weight zero crowds onto a point inside the others' range, where its panels are empty.
+        centre = self._quantile(torch.full(self.shape, 0.5, dtype=torch.float64, device=self.device))
+        present = self._weights.movedim(-1, 0) > 0
+        return torch.cat([torch.where(p, m, centre) for p, m in zip(present, marks, strict=True)]).sort(0).values
 
     def _crps(self, y: torch.Tensor) -> torch.Tensor:
         if not all(isinstance(c, Normal) for c in self.components):

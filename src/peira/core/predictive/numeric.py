@@ -28,8 +28,16 @@ _TAIL = np.logspace(-16, -2, 29)
 LEVELS = np.concatenate([_TAIL, np.linspace(0.05, 0.95, 19), (1 - _TAIL)[::-1]])
 
 
-def integrate(f: Function, points: torch.Tensor) -> torch.Tensor:
-    """Integral of ``f`` from the first to the last of the points.
+def panel(f: Function, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Integral of ``f`` from ``a`` to ``b``, one panel for each entry; ``f`` sees a tensor (16, ...)."""
+    half = (b - a) / 2
+    each = (..., *[None] * a.ndim)
+    t, w = (torch.as_tensor(v, device=a.device)[each] for v in (NODES, WEIGHTS))
+    return torch.where(half == 0, 0.0, half * (w * f(a + half + half * t)).sum(0))
+
+
+def panels(f: Function, points: torch.Tensor) -> torch.Tensor:
+    """Integrals of ``f`` between neighbouring points.
 
     Parameters
     ----------
@@ -39,20 +47,13 @@ def integrate(f: Function, points: torch.Tensor) -> torch.Tensor:
 
     Returns
     -------
-    tensor of shape (...)
+    tensor of shape (L - 1, ...)
 
     Notes
     -----
-    Costs 16 (L - 1) evaluations an item; holds 16 values an item in memory.
+    Costs 16 (L - 1) evaluations an item, of which 16 are held in memory at a time.
     """
-    each = (..., *[None] * (points.ndim - 1))
-    t, w = (torch.as_tensor(v, device=points.device)[each] for v in (NODES, WEIGHTS))
-    total = torch.zeros_like(points[0])
-    for a, b in pairwise(points):
-        half = (b - a) / 2
-        values = f(a + half + half * t)
-        total = total + torch.where(half > 0, half * (w * values).sum(0), 0.0)
-    return total
+    return torch.stack([panel(f, a, b) for a, b in pairwise(points)])
 
 
 def _rank(x: torch.Tensor) -> torch.Tensor:

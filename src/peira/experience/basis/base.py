@@ -7,6 +7,7 @@ A method that is linear in its weights,
 may use any fixed functions of the inputs (Bishop 2006, equation 3.3). A basis is such a family of
 functions as a transformer. Bases compose: ``GaussianBasis(5) + FourierBasis(3)`` stands side by
 side, ``columns=[...]`` says which inputs are expanded, and a pipeline puts a linear method behind.
+What is computed costs N M in time and memory for M functions; each family's page says how many.
 """
 
 from abc import abstractmethod
@@ -64,6 +65,9 @@ class ColumnBasis(Basis):
         data = self._begin(X)
         self.columns_: list[int] = choose_columns(self, data)
         self.learned_: list[np.ndarray] = [self._learn(data.X[:, d]).numpy(force=True) for d in self.columns_]
+        for d, learned in zip(self.columns_, self.learned_, strict=True):
+            if not np.isfinite(learned).all():
+                raise DataError(f"the range of column {data.names[d]!r} is too wide for a float; scale it down first")
         return self
 
     def transform(self, X: Any) -> Any:
@@ -116,7 +120,9 @@ class ColumnBasis(Basis):
 
 
 class BasisUnion(Basis):
-    """Several bases side by side, usually written ``GaussianBasis(5) + FourierBasis(3)``.
+    """Several bases side by side.
+
+    Usually written as a sum: ``GaussianBasis(5) + FourierBasis(3)``.
 
     Examples
     --------
@@ -145,6 +151,7 @@ class BasisUnion(Basis):
         X : array, frame or tensor of shape (N, D)
         y : ignored
         """
+        self._check_parameters()
         if not self.parts or not all(isinstance(part, Basis) for part in self.parts):
             raise ParameterError(
                 f"parameter 'parts' of BasisUnion must be a list of one or more bases, got {self.parts!r}"

@@ -50,6 +50,9 @@ class NaturalSpline(ColumnBasis):
 
     def _learn(self, x: torch.Tensor) -> torch.Tensor:
         low, high = span(x)
+        values = x.unique()
+        if 1 < len(values) <= self.df + 1:
+            return values  # more knots than values would leave functions undetermined
         steps = torch.linspace(0, 1, self.df + 1, dtype=x.dtype, device=x.device)[1:-1]
         inner = torch.quantile(x, steps)
         inner = inner[(inner > low) & (inner < high)]

@@ -9,8 +9,8 @@ The number of functions is
 
 .. math:: \\frac{(D + M)!}{D! \\; M!}
 
-and grows fast. Beyond degree 3 standardise the inputs first, and prefer splines, since a polynomial
-fits everywhere at once and runs away beyond the data.
+and grows fast; each costs N. Beyond degree 3 standardise the inputs first, and prefer splines, since a
+polynomial fits everywhere at once and runs away beyond the data.
 """
 
 import math
@@ -93,6 +93,11 @@ class PolynomialFeatures(Basis):
             # Each product is the one without its last factor, times that factor.
             out[:, j] = place[term[:-1]] * inputs[:, term[-1]] if term else place[()]
             place[term] = out[:, j]
+        huge = ~torch.isfinite(out)
+        if huge.any():
+            row, j = (int(i) for i in huge.nonzero()[0])
+            name = self.get_feature_names_out()[j]
+            raise DataError(f"the product {name!r} is too large for a float in row {row}; standardise the inputs first")
         return queries.give(out)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

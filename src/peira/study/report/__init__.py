@@ -1,12 +1,12 @@
 """The report: one offline HTML file that says what was learned, how sure that is, and what to do next.
 
-`render` is a pure function of a dict of JSON values (``report.json``), so a report can be made again from its run at any
-time, by anybody. Every part may be missing: its section is left out, with a line that says why where a reader would look
-for it. Numbers that are not finite are shown as a dash. Texts are shown as text, whatever they hold.
+`render` is a pure function of a dict of JSON values (``report.json``), so a report can be made again from its run at
+any time, by anybody. Every part may be missing: its section is left out, with a line that says why where a reader would
+look for it. Numbers that are not finite are shown as a dash. Texts are shown as text, whatever they hold.
 
-==================  ==========================================================================================
+==================  ==================================================================================================
 key                 value
-==================  ==========================================================================================
+==================  ==================================================================================================
 ``peira``           version of the library
 ``created``         when, as text (ISO 8601)
 ``run``             name of the run
@@ -19,31 +19,32 @@ key                 value
 ``complete``        False when the run ended early; ``stopped``: None, ``"budget"`` or ``"interrupted"``
 ``absent``          ``{section: reason}`` for sections that could not be made (the keys below); optional
 ``verdict``         ``sentence``; ``task, experience, performance``: the problem in words; ``score, interval, level``;
-                    ``baseline {method, title, score, interval}``; ``gain, gain_interval``: improvement over the baseline
-                    in the measure's units, positive when better; ``clear_winner`` (bool), ``tied_with`` (ids or titles);
-                    ``next``: sentences; ``best``: id of the winner
-                    (else the best score wins)
-``diagnosis``       list of ``code, title, severity ("info", "warning", "problem"), evidence, fix``; an empty list says
-                    that all checks passed
+                    ``baseline {method, title, score, interval}``; ``gain, gain_interval``: improvement over the
+                    baseline in the measure's units, positive when better; ``clear_winner`` (bool), ``tied_with`` (ids
+                    or titles); ``next``: sentences; ``best``: id of the winner (else the best score wins);
+                    ``test {rows, score, interval}``: on a table held out by the caller
+``diagnosis``       list of ``code, title, severity ("info", "warning", "problem"), evidence, fix``; an empty list
+                    says that all checks passed
 ``leaderboard``     list of ``id, method, title, score, interval, fold_scores, fit_seconds, predict_seconds, params``,
                     ``status ("ok", "failed", "skipped"), reason, baseline`` (bool) and ``difference``: ``mean`` and
-                    ``interval`` of this score minus the best one's, in the measure's units, and the probabilities that it
-                    is in practice ``better, equivalent, worse``
-``data``            ``decisions`` (sentences), ``duplicates`` (rows), ``columns``: list of ``name, role, kind, reason,``
-                    ``missing, unique, summary``, the latter of ``min, max, mean, std, quartiles [q1, median, q3],``
-                    ``histogram {edges, counts}, levels [[name, count], ...]`` (the commonest first)
-``performance``     ``measures``: list of ``name, title, value, interval, units, better``; ``observed, predicted`` and,
-                    with prediction intervals, ``low, high, level``: rows not seen in fitting (at most 2,000 are drawn);
-                    ``calibration {nominal, empirical, rows}``: shares between 0 and 1, and on how many rows
+                    ``interval``: by how much the row is worse than the best (positive: worse, whatever the measure's
+                    direction), and the probabilities that the best is in practice ``better, equivalent, worse``
+``data``            ``decisions`` (sentences), ``duplicates`` (rows), ``columns``: list of ``name, role, kind,
+                    reason,`` ``missing, unique, summary``, the latter of ``min, max, mean, std, quartiles [q1,
+                    median, q3],`` ``histogram {edges, counts}, levels [[name, count], ...]`` (the commonest first)
+``performance``     ``measures``: list of ``name, title, value, interval, units, better``; ``observed, predicted``
+                    and, with prediction intervals, ``low, high, level``: rows not seen in fitting (at most 2,000 are
+                    drawn); ``calibration {nominal, empirical, rows}``: shares between 0 and 1, and on how many rows
 ``learning``        ``sizes``: rows learned from; ``train, validation``: for each size the list of fold scores;
-                    ``sentence``: what more data would bring; ``history {name: [values]}, history_of``: the fit's steps
+                    ``sentence``: what more data would bring; ``doubling``: the score expected with twice the rows;
+                    ``history {name: [values]}, history_of``: the fit's steps
 ``explanation``     ``coefficients``: list of ``name, value, low, high``; ``importance``: list of ``name, mean, low,``
-                    ``high`` (positive: worse without); ``note``
+                    ``high`` over several shuffles (positive: worse without); ``note``
 ``errors``          list of ``row, observed, predicted, low, high, values {column: value}``, the worst first
 ``method_page``     ``title``; ``text``: a docstring in reStructuredText; ``card`` (dict); ``parameters``: list of
                     ``name, value, default, doc``
 ``reproduce``       ``command, python, environment`` (dict)``, data_sha256, splits``
-==================  ==========================================================================================
+==================  ==================================================================================================
 """
 
 from __future__ import annotations

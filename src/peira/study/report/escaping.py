@@ -21,14 +21,17 @@ from markupsafe import Markup, escape
 
 from peira.study.report.figures import number, real
 
-__all__ = ["LIMIT", "breakable", "clean", "escape", "finalize", "plain", "policy", "prose", "shorten"]
+__all__ = ["LIMIT", "breakable", "clean", "escape", "finalize", "named", "plain", "policy", "prose", "shorten"]
 
 LIMIT = 600
 """Characters of one piece of text that are shown, unless a template asks for fewer."""
 
 # C0 and C1 controls, invisible and direction-changing format characters, line separators, lone surrogates,
 # non-characters and tag characters. The joiners U+200C and U+200D stay: Persian, Hindi and emoji need them.
-_HIDDEN = "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
+_HIDDEN = (
+    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
+)
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f" + _HIDDEN + "]")
 _UNSAFE_PROSE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f" + _HIDDEN + "]")
 
@@ -70,6 +73,11 @@ def shorten(text: Any, limit: int = 48) -> str:
         return text
     tail = (limit - 1) // 3
     return text[: limit - 1 - tail] + "…" + text[-tail:]
+
+
+def named(name: Any, limit: int = 300) -> str:
+    """A name from the data, of which there is always something to see."""
+    return clean("" if name is None else name, limit) or "(no name)"
 
 
 def breakable(name: Any) -> Markup:

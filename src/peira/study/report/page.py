@@ -46,7 +46,7 @@ def _environment() -> Environment:
 
 @cache
 def _css() -> str:
-    """The style sheet, with a class for each depth of a formula below its line (the policy allows no style attributes)."""
+    """The style sheet, with a class for each depth of a formula below its line (style attributes are refused)."""
     css = files("peira.study.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     return css + "".join(f".d{k}{{vertical-align:{-k / 20:g}em}}\n" for k in range(1, 61))
 
@@ -71,7 +71,9 @@ def page(report: dict) -> str:
             "key": key,
             "title": title,
             "view": views[key],
-            "absence": "" if views[key] is not None else sections.absence(report, key),
+            "absence": ""
+            if views[key] is not None
+            else sections.absence(report, "method_page" if key == "method" else key),
         }
         for key, title in _TITLES.items()
         if views[key] is not None or key in _MISSED
@@ -113,7 +115,7 @@ def _head(report: dict) -> dict[str, object]:
 def _stopped(report: dict) -> str:
     """A sentence for a run that ended early."""
     if report.get("stopped") == "interrupted":
-        return "This run was interrupted. The report shows the best found until then."
+        return "This run was interrupted. The report shows the best so far."
     if report.get("stopped") == "budget":
-        return "This run spent its time budget before every candidate had its turn. The report shows the best found until then."
+        return "This run spent its time budget before every candidate had its turn. The report shows the best so far."
     return "This run is not complete." if report.get("complete") is False else ""

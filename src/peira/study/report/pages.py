@@ -33,7 +33,7 @@ _INLINE = re.compile(
     re.DOTALL,
 )
 _DEEPEST = 6  # lists and quotations within each other
-_LARGEST = 900_000  # characters of HTML
+_LARGEST = 700_000  # characters of HTML
 
 
 def method_page(text: object) -> Markup:

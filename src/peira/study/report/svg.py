@@ -164,7 +164,8 @@ class Canvas:
         body = _Writer(self.key, self._words).write(ET.fromstring(file.getvalue()))
         name = escape(clean(title))
         return Markup(
-            f'<svg class="plot {css}" viewBox="0 0 {self.width:g} {self.height:g}" role="img" aria-label="{name}">{body}</svg>'
+            f'<svg class="plot {css}" viewBox="0 0 {self.width:g} {self.height:g}" role="img" '
+            f'aria-label="{name}">{body}</svg>'
         )
 
 

@@ -1,12 +1,13 @@
-"""The plots of the report: each takes plain numbers and gives `Panel` objects (a drawing, its title and its caption)."""
+"""The plots of the report: each takes plain numbers and gives `Panel` objects (drawing, title and caption)."""
 
 from peira.study.report.plots.explanation import coefficients, importance
 from peira.study.report.plots.leaderboard import leaderboard
-from peira.study.report.plots.learning import history, learning_curve
+from peira.study.report.plots.learning import Curve, history, learning_curve
 from peira.study.report.plots.panel import Panel
 from peira.study.report.plots.performance import performance
 from peira.study.report.plots.sparks import bar, histogram
 
 __all__ = [
-    "Panel", "bar", "coefficients", "histogram", "history", "importance", "leaderboard", "learning_curve", "performance",
+    "Curve", "Panel", "bar", "coefficients", "histogram", "history", "importance", "leaderboard", "learning_curve",
+    "performance",
 ]  # fmt: skip

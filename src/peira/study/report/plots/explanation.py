@@ -22,7 +22,9 @@ def coefficients(effects: Sequence[Effect]) -> Panel | None:
 
 def importance(effects: Sequence[Effect], unit: str) -> Panel | None:
     """How much worse the score gets when a column is shuffled."""
-    caption = "How much worse the score becomes when the column is shuffled, so that it tells nothing. Bar: interval over repetitions."
+    caption = (
+        "How much worse the score becomes when the column is shuffled, so that it tells nothing. Bar: single shuffles."
+    )
     return _effects("im", effects, unit, "Importance of the columns", caption)
 
 

@@ -30,7 +30,7 @@ _INK = {"best": ACCENT, "tied": ACCENT, "baseline": SECOND, "other": SOFT}
 
 
 def leaderboard(entries: list[Entry], measure: str, lower_is_better: bool) -> list[Panel]:
-    """The best `SHOWN` entries (in the order given) and the baseline; the leaders again where they lie too close to tell."""
+    """The best `SHOWN` entries (in the order given) and the baseline; the leaders again where they lie close."""
     shown = entries[:SHOWN]
     shown += [e for e in entries[SHOWN:] if e.role == "baseline"][:1]
     if not shown:
@@ -96,7 +96,7 @@ def _extent(entries: list[Entry]) -> tuple[float, float]:
 
 def _draw(key: str, entries: list[Entry], measure: str, limits: tuple[float, float], wide: bool) -> Canvas:
     row, width = (30, 920) if wide else (46, 380)
-    names, figures = (250, 110) if wide else (8, 8)
+    names, figures = (264, 100) if wide else (8, 8)
     top, bottom = (10, 46) if wide else (22, 46)
     canvas = Canvas(key, width, top + bottom + row * len(entries), left=names, right=figures, top=top, bottom=bottom)
     axes = canvas.axes
@@ -131,10 +131,10 @@ def _draw(key: str, entries: list[Entry], measure: str, limits: tuple[float, flo
         heavy = "bold" if entry.role == "best" else "normal"
         name = entry.title + (" (baseline)" if entry.baseline else "")
         if wide:
-            canvas.note(low, y, name, strong, limit=36, ha="right", offset=(-14, 0), weight=heavy)
+            canvas.note(low, y, name, strong, limit=38, ha="right", offset=(-14, 0), weight=heavy)
             canvas.note(high, y, figure, strong, offset=(14, 0), weight=heavy)
         else:
-            canvas.note(low, y, name, strong, limit=36, offset=(0, 16), weight=heavy)
+            canvas.note(low, y, name, strong, limit=38, offset=(0, 16), weight=heavy)
             canvas.note(high, y, figure, strong, ha="right", offset=(0, 16), weight=heavy)
     axes.spines["bottom"].set_color(FAINT)
     return canvas

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
@@ -12,74 +16,109 @@ from peira.study.report.svg import ACCENT, BAND, PAPER, SECOND, SOFT, Canvas
 _STEPS = 400
 
 
-def learning_curve(
-    sizes: np.ndarray, validation: list[np.ndarray], train: list[np.ndarray], measure: str
-) -> Panel | None:
-    """Scores over folds at each size of the training set: the mean, and the range of the folds as a band."""
-    known = [i for i in range(len(sizes)) if np.isfinite(sizes[i]) and sizes[i] > 0 and i < len(validation)]
-    known = sorted((i for i in known if np.isfinite(validation[i]).any()), key=lambda i: sizes[i])
-    if len(known) < 2:
-        return None
+@dataclass(frozen=True)
+class Curve:
+    """Scores over folds at each size of the training set (in rising order), and what twice the rows should bring."""
+
+    sizes: np.ndarray
+    validation: list[np.ndarray]
+    train: list[np.ndarray]
+    doubling: float | None = None
+
+    @classmethod
+    def of(cls, sizes: np.ndarray, validation: list, train: list, doubling: float | None) -> Curve | None:
+        """The sizes at which something is known; None with fewer than two."""
+        known = [
+            i for i in range(min(len(sizes), len(validation))) if sizes[i] > 0 and np.isfinite(validation[i]).any()
+        ]
+        known.sort(key=lambda i: sizes[i])
+        if len(known) < 2:
+            return None
+        train = [train[i] if i < len(train) else np.empty(0) for i in known]
+        return cls(sizes[known], [validation[i] for i in known], train, doubling)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean score on rows not seen, at each size."""
+        return np.array([np.nanmean(s) for s in self.validation])
+
+
+def learning_curve(curve: Curve, measure: str) -> Panel:
+    """Scores against experience: the mean, and the range of the folds as a band."""
     drawings = [
-        _curve(
-            key,
-            width,
-            sizes[known],
-            [validation[i] for i in known],
-            [train[i] if i < len(train) else np.empty(0) for i in known],
-            measure,
-        ).svg("Learning curve: score against the number of rows learned from", css)
+        _curve(key, width, curve, measure).svg("Learning curve: score against the number of rows learned from", css)
         for key, width, css in (("cw", 920, "wide"), ("cn", 400, "narrow"))
     ]
     caption = "Line: mean over the folds. Band and faint dots: the single folds. "
-    caption += "Where the two lines meet, more rows of the same kind help little; where they gape, they help."
+    if curve.doubling is not None:
+        caption += "Open dot: what the course of the curve lets expect from twice the rows. "
+    caption += "Where the lines meet, more rows of the same kind help little; where they gape, they help."
     return Panel(drawings[0] + drawings[1], "Performance against experience", caption, broad=True)
 
 
-def _curve(key: str, width: int, sizes: np.ndarray, validation: list, train: list, measure: str) -> Canvas:
+def _curve(key: str, width: int, curve: Curve, measure: str) -> Canvas:
     wide = width > 600
     canvas = Canvas(key, width, 340, right=130 if wide else 16)
-    axes = canvas.axes
+    axes, sizes = canvas.axes, curve.sizes
     canvas.label(x="rows learned from", y=measure)
     axes.set_xscale("log" if sizes[-1] >= 6 * sizes[0] else "linear")
     axes.xaxis.set_major_locator(FixedLocator(_apart(sizes, wide)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(lambda x, pos=None: count(x))
-    ends = []
-    for scores, ink, name in ((train, SECOND, "on the rows learned from"), (validation, ACCENT, "on rows not seen")):
-        there = [i for i, s in enumerate(scores) if np.isfinite(s).any()]
-        if not there:
-            continue
-        x = sizes[there]
-        mean = np.array([np.nanmean(scores[i]) for i in there])
-        axes.fill_between(
-            x,
-            [np.nanmin(scores[i]) for i in there],
-            [np.nanmax(scores[i]) for i in there],
-            color=BAND if ink == ACCENT else ink,
-            alpha=0.16,
-            lw=0,
+    ends = [
+        (x, mean, ink, name)
+        for scores, ink, name in (
+            (curve.train, SECOND, "on the rows learned from"),
+            (curve.validation, ACCENT, "on rows not seen"),
         )
-        for i in there:
-            axes.plot(np.full(len(scores[i]), sizes[i]), scores[i], "o", color=ink, ms=3.5, mew=0, alpha=0.4)
-        axes.plot(x, mean, color=ink, marker="o", ms=6.5, mec=PAPER, mew=1.2)
-        ends.append((x, mean, ink, name))
-    _name(canvas, ends, wide)
+        for x, mean in _line(axes, sizes, scores, ink)
+    ]
+    edge, last = sizes[-1], curve.mean[-1]
+    if curve.doubling is not None:
+        edge, expected = 2 * sizes[-1], curve.doubling
+        axes.plot([sizes[-1], edge], [last, expected], color=ACCENT, lw=1.4, dashes=(3, 3), zorder=1.9)
+        axes.plot([edge], [expected], "o", color=PAPER, mec=ACCENT, mew=1.8, ms=7)
+    axes.set_ylim(_limits(curve))
+    _name(canvas, ends, float(edge), wide)
     return canvas
 
 
-def _name(canvas: Canvas, ends: list, wide: bool) -> None:
-    """Direct labels: beside the last point, or, on a narrow page, above the drawing's first points."""
-    above = ends[0][1][-1] > ends[-1][1][-1] if len(ends) == 2 else True
+def _line(axes: Any, sizes: np.ndarray, scores: list[np.ndarray], ink: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Draws one line with its band; gives its points, or nothing where no score is known."""
+    there = [i for i, s in enumerate(scores) if np.isfinite(s).any()]
+    if not there:
+        return
+    x, mean = sizes[there], np.array([np.nanmean(scores[i]) for i in there])
+    low, high = ([bound(scores[i]) for i in there] for bound in (np.nanmin, np.nanmax))
+    axes.fill_between(x, low, high, color=BAND if ink == ACCENT else ink, alpha=0.16, lw=0)
+    for i in there:
+        axes.plot(np.full(len(scores[i]), sizes[i]), scores[i], "o", color=ink, ms=3.5, mew=0, alpha=0.4)
+    axes.plot(x, mean, color=ink, marker="o", ms=6.5, mec=PAPER, mew=1.2)
+    yield x, mean
+
+
+def _limits(curve: Curve) -> tuple[float, float]:
+    """A range in which the end of the curve can be read: a first step from chaos may leave the picture."""
+    everything = np.concatenate([*curve.validation, *curve.train, [curve.doubling or np.nan]])
+    end = np.concatenate(curve.validation[len(curve.validation) // 2 :])
+    reach = 5 * (np.nanmax(end) - np.nanmin(end)) or np.inf
+    low = max(np.nanmin(everything), np.nanmin(end) - reach)
+    high = min(np.nanmax(everything), np.nanmax(end) + reach)
+    pad = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+    return float(low - pad), float(high + pad)
+
+
+def _name(canvas: Canvas, ends: list, edge: float, wide: bool) -> None:
+    """Direct labels: beside the end of the lines, or, on a narrow page, over and under their middle."""
+    above = len(ends) < 2 or ends[0][1][-1] > ends[1][1][-1]
     for k, (x, mean, ink, name) in enumerate(ends):
         up = (k == 0) == above
         first, _, second = name.partition(" rows ")
         if wide:
-            gap = 9 if len(ends) == 2 else 0
-            near = gap if up else -gap
-            canvas.note(x[-1], mean[-1], first + " rows", ink, offset=(12, near + 7), weight="bold")
-            canvas.note(x[-1], mean[-1], second, ink, offset=(12, near - 7), weight="bold")
+            near = (9 if up else -9) if len(ends) == 2 else 0
+            canvas.note(edge, mean[-1], first + " rows", ink, offset=(14, near + 7), weight="bold")
+            canvas.note(edge, mean[-1], second, ink, offset=(14, near - 7), weight="bold")
         else:
             m = len(x) // 2
             canvas.note(x[m], mean[m], name, ink, ha="center", offset=(0, 26 if up else -26), weight="bold")

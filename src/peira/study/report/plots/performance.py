@@ -67,7 +67,7 @@ def _observed(p: Predictions) -> Panel:
     canvas.label(x="predicted", y="observed")
     low, high = _span(p.observed, p.predicted)
     canvas.axes.set(xlim=(low, high), ylim=(low, high))
-    caption = f"{count(len(p.observed))} rows, each predicted by a model that had not seen it. On the line, the prediction is right."
+    caption = f"{count(len(p.observed))} rows, each predicted by a model that had not seen it. On the line: right."
     missed = p.missed
     if missed is None:
         _scatter(canvas, p.predicted, p.observed)
@@ -145,7 +145,10 @@ def _quantiles(p: Predictions) -> Panel | None:
     kurtosis = float((z**4).mean())
     tails = "heavier" if kurtosis > 3.5 else "lighter" if kurtosis < 2.5 else "about as heavy"
     than = "as" if tails.startswith("about") else "than"
-    caption = f"Quantiles against those of a normal distribution. The tails are {tails} {than} a normal's (kurtosis {number(kurtosis, 2)}, normal 3)."
+    caption = (
+        f"Quantiles against those of a normal distribution. The tails are {tails} {than} a normal's "
+        f"(kurtosis {number(kurtosis, 2)}, normal 3)."
+    )
     return Panel(canvas.svg("Normal quantile plot of the residuals"), "Tails", caption)
 
 
@@ -171,7 +174,10 @@ def _coverage(p: Predictions) -> Panel | None:
     axes.plot(nominal, empirical, "o", color=ACCENT, mec=PAPER, mew=1, ms=6.5, clip_on=False)
     worst = int(np.abs(empirical - nominal).argmax())
     kind = "too narrow" if empirical[worst] < nominal[worst] else "too wide"
-    caption = f"How often an interval holds the truth. Largest gap: {number(nominal[worst], 3)} % promised, {number(empirical[worst], 3)} % observed"
+    caption = (
+        f"How often an interval holds the truth. Largest gap: {number(nominal[worst], 3)} % promised, "
+        f"{number(empirical[worst], 3)} % observed"
+    )
     caption += f" (there the intervals are {kind})." if abs(empirical[worst] - nominal[worst]) >= 1 else "."
     if p.rows:
         caption += " Band: what chance alone allows."
@@ -199,7 +205,10 @@ def _sharpness(p: Predictions) -> Panel | None:
     canvas.axes.vlines(x, mean - spread, mean + spread, color=ACCENT, lw=2)
     canvas.axes.plot(x, mean, "o", color=ACCENT, mec=PAPER, mew=1.2, ms=7.5)
     canvas.axes.set_ylim(0, None)
-    caption = "If the dots climb, wider intervals mark rows that are really harder. Each dot: rows with intervals of like width, with its 95 % interval."
+    caption = (
+        "If the dots climb, wider intervals mark rows that are really harder. "
+        "Each dot: rows with intervals of like width, with its 95 % interval."
+    )
     return Panel(
         canvas.svg("Mean absolute error against the width of the interval"),
         "Does it know what it does not know?",

@@ -32,5 +32,6 @@ def bar(share: float) -> Markup:
     share = min(max(share, 0.0), 1.0)
     return Markup(
         '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect class="f-faint" width="100" height="6"/><rect class="f-accent" width="{100 * share:.1f}" height="6"/></svg>'
+        '<rect class="f-faint" width="100" height="6"/>'
+        f'<rect class="f-accent" width="{100 * share:.1f}" height="6"/></svg>'
     )

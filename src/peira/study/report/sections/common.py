@@ -46,7 +46,7 @@ class Measure:
         m = table(value)
         least = m.get("range")[0] if isinstance(m.get("range"), list | tuple) and m["range"] else None
         return cls(
-            clean(m.get("title") or m.get("name") or "score", 80),
+            clean(m.get("title") or m.get("name") or "Score", 80),
             clean(m.get("units") or "", 40),
             lower_is_better(m.get("better")),
             least,

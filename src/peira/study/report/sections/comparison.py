@@ -62,8 +62,21 @@ def verdict(report: dict, measure: Measure) -> dict[str, Any] | None:
                 "note": _baseline_words(baseline, v, measure),
             }
         )
+    test = table(v.get("test"))
+    if real(test.get("score")) is not None:
+        pair = bounds(test.get("interval"))
+        figures.append(
+            {
+                "name": f"{measure.title} on the test table",
+                "value": measured(test["score"], pair),
+                "units": measure.units,
+                "detail": f"{level} interval {interval(pair)}" if pair else "no interval",
+                "note": f"{count(test.get('rows'))} rows that took no part in anything",
+            }
+        )
     if isinstance(v.get("clear_winner"), bool):
-        names = {str(r.get("id")): _title(r) for r in records(report.get("leaderboard"), 10_000)}
+        rows = records(report.get("leaderboard"), 10_000)
+        names = {str(r.get(key)): _title(r) for key in ("method", "id") for r in rows[::-1]}
         tied = [names.get(t, t) for t in sentences(v.get("tied_with"), 50)]
         figures.append(
             {
@@ -106,13 +119,15 @@ def _tied(titles: list[str]) -> str:
 
 
 def diagnosis(report: dict) -> list[dict] | None:
-    """Findings, the gravest first; an empty list means that all checks passed."""
-    if not isinstance(report.get("diagnosis"), list):
+    """Findings, the gravest first; an empty list means that all checks passed, if there was anything to check."""
+    rows = records(report.get("leaderboard"), 10_000)
+    checked = not rows or any(r.get("status", "ok") == "ok" for r in rows)
+    if not isinstance(report.get("diagnosis"), list) or not (report["diagnosis"] or checked):
         return None
     order = {"problem": 0, "warning": 1, "info": 2}
     findings = [
         f | {"severity": f.get("severity") if str(f.get("severity")) in order else "info"}
-        for f in records(report["diagnosis"], 60)
+        for f in records(report["diagnosis"], 30)
     ]
     return sorted(findings, key=lambda f: order[f["severity"]])
 
@@ -159,18 +174,19 @@ def _row(rank: int, row: dict, best: dict, measure: Measure, places: int | None)
         "interval": interval(pair, places),
         "difference": "" if row is best else signed(difference.get("mean"), difference.get("interval")),
         "difference_interval": "" if row is best else interval(difference.get("interval")),
-        "against": "best" if row is best else _against(difference, measure),
+        "against": "best" if row is best else _against(difference),
         "fit": duration(row.get("fit_seconds")),
         "predict": duration(row.get("predict_seconds")),
         "parameters": ", ".join(parameters) + (", …" if len(table(row.get("params"))) > 8 else ""),
     }
 
 
-def _against(difference: dict, measure: Measure) -> str:
+def _against(difference: dict) -> str:
     """The comparison with the best in one word: by the probabilities of practical difference, else by the interval."""
+    # The probabilities are the best one's: that it is better makes this row worse.
     chances = {
         word: real(difference.get(key))
-        for key, word in (("better", "better"), ("equivalent", "as good"), ("worse", "worse"))
+        for key, word in (("better", "worse"), ("equivalent", "as good"), ("worse", "better"))
     }
     if any(c is not None for c in chances.values()):
         word, chance = max(chances.items(), key=lambda item: item[1] if item[1] is not None else -1.0)
@@ -180,7 +196,7 @@ def _against(difference: dict, measure: Measure) -> str:
         return ""
     if pair[0] <= 0 <= pair[1]:
         return "not settled"
-    return "worse" if (pair[0] > 0) == measure.lower else "better"
+    return "worse" if pair[0] > 0 else "better"
 
 
 def _drawn(pair: Any) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from peira.study.report.escaping import clean, shorten
+from peira.study.report.escaping import clean, named, shorten
 from peira.study.report.figures import at, count, decimals, number, percent, real
 from peira.study.report.plots import bar, histogram
 from peira.study.report.sections.common import records, sentences, table
@@ -38,15 +38,15 @@ def _column(c: dict, rows: float | None) -> dict[str, Any]:
     s = table(c.get("summary"))
     missing = real(c.get("missing"))
     return {
-        "name": clean(c.get("name"), 300),
-        "short": shorten(c.get("name"), 40),
+        "name": named(c.get("name")),
+        "short": shorten(named(c.get("name")), 40),
         "role": clean(c.get("role") or "", 30),
         "kind": clean(c.get("kind") or "", 30),
         "reason": clean(c.get("reason") or "", 200),
         "missing": "none" if missing == 0 else count(missing),
         "missing_share": percent(missing, rows) if missing and rows else "",
         "unique": count(c.get("unique")),
-        "picture": histogram(table(s.get("histogram")).get("counts"), f"Distribution of {clean(c.get('name'), 80)}"),
+        "picture": histogram(table(s.get("histogram")).get("counts"), f"Distribution of {named(c.get('name'), 80)}"),
         "levels": _levels(s, rows),
         "numbers": _numbers(s),
     }
@@ -58,7 +58,7 @@ def _levels(summary: dict, rows: float | None) -> list[dict[str, Any]]:
     total = rows or sum(n or 0 for _, n in pairs)
     shown = [
         {
-            "name": shorten(name, 24),
+            "name": shorten(name, 24) or "(empty)",
             "count": count(n),
             "share": percent(n, total),
             "bar": bar(n / total) if n and total else Markup(""),

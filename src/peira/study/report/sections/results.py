@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from peira.study.report.escaping import clean, plain, shorten
+from peira.study.report.escaping import clean, named, plain, shorten
 from peira.study.report.figures import array, bounds, count, decimals, interval, measured, number, real
-from peira.study.report.plots import Panel, coefficients, history, importance, learning_curve
+from peira.study.report.plots import Curve, Panel, coefficients, history, importance, learning_curve
 from peira.study.report.plots import performance as plots
 from peira.study.report.plots.explanation import Effect
 from peira.study.report.plots.performance import POINTS, Predictions
@@ -16,7 +16,7 @@ from peira.study.report.sections.common import Measure, lower_is_better, records
 
 _ERRORS = 20
 _VALUES = 8
-_EFFECTS = 200
+_EFFECTS = 100
 
 
 def performance(report: dict) -> dict[str, Any] | None:
@@ -65,29 +65,35 @@ def learning(report: dict, measure: Measure) -> dict[str, Any] | None:
         [array(s)[:60] for s in part[k]][:60] if isinstance(part.get(k), list | tuple) else []
         for k in ("validation", "train")
     )
-    curve = learning_curve(sizes, validation, train, measure.label)
+    curve = Curve.of(sizes, validation, train, real(array([part.get("doubling")])[0]))
     steps = history(
         {clean(k, 60): v for k, v in table(part.get("history")).items()}, clean(part.get("history_of") or "", 80)
     )
-    panels = [p for p in (curve, *steps) if p is not None]
-    sentence = sentences(part.get("sentence"), 1)
-    if not panels and not sentence:
+    panels = ([learning_curve(curve, measure.label)] if curve else []) + steps
+    said = sentences(part.get("sentence"), 1)
+    if not panels and not said:
         return None
-    return {"panels": panels, "sentence": sentence[0] if sentence else _gain(sizes, validation, measure)}
+    return {"panels": panels, "sentence": said[0] if said else _lesson(curve, measure) if curve else ""}
 
 
-def _gain(sizes: np.ndarray, validation: list[np.ndarray], measure: Measure) -> str:
-    """What the last step of the curve brought, in words, when the run did not say it."""
-    ends = [
-        (n, float(np.nanmean(s)))
-        for n, s in zip(sizes, validation, strict=False)
-        if np.isfinite(n) and np.isfinite(s).any()
-    ]
-    if len(ends) < 2:
-        return ""
-    (n0, s0), (n1, s1) = ends[-2:]
-    better = s1 < s0 if measure.lower else s1 > s0
-    return f"From {count(n0)} to {count(n1)} rows the {measure.title} went from {number(s0)} to {number(s1)}: {'better' if better else 'no better'}."
+def _lesson(curve: Curve, measure: Measure) -> str:
+    """How much more data would help, in words, when the run did not say it."""
+    sizes, mean, units = curve.sizes, curve.mean, f" {measure.units}" if measure.units else ""
+    spread = [float(np.nanmin(curve.validation[-1])), float(np.nanmax(curve.validation[-1]))]
+    now = f"{measured(mean[-1], spread)}{units}"
+    if curve.doubling is None:
+        before = f"{measured(mean[-2], spread)}{units}"
+        return f"From {count(sizes[-2])} to {count(sizes[-1])} rows the {measure.title} went from {before} to {now}."
+    gain = (mean[-1] - curve.doubling) if measure.lower else (curve.doubling - mean[-1])
+    then = (
+        f"With twice the rows, {measure.title} {measured(curve.doubling, spread)}{units} can be expected, after {now}"
+    )
+    reached = abs(mean[-1] - mean[0])
+    if gain <= 0 or gain < 0.02 * reached:
+        return f"{then} with {count(sizes[-1])}: more rows of the same kind would hardly help."
+    if gain < 0.5 * (spread[1] - spread[0]):
+        return f"{then} with {count(sizes[-1])}: a gain smaller than the differences between folds."
+    return f"{then} with {count(sizes[-1])}: more rows of the same kind would help."
 
 
 def _effects(value: Any, middle: str) -> list[Effect]:
@@ -95,14 +101,15 @@ def _effects(value: Any, middle: str) -> list[Effect]:
     for r in records(value, 100_000):
         x, low, high = array([r.get(middle), r.get("low"), r.get("high")])
         if np.isfinite(x):
-            effects.append((clean(r.get("name"), 300), float(x), *(bounds([low, high]) or (None, None))))
-    return sorted(effects, key=lambda e: -abs(e[1]))
+            effects.append((named(r.get("name")), float(x), *(bounds([low, high]) or (None, None))))
+    return effects
 
 
 def explanation(report: dict, measure: Measure) -> dict[str, Any] | None:
     """Coefficients and importances: plots of the largest, tables of the rest."""
     part = table(report.get("explanation"))
-    weights, shuffled = _effects(part.get("coefficients"), "value"), _effects(part.get("importance"), "mean")
+    weights = sorted(_effects(part.get("coefficients"), "value"), key=lambda effect: -abs(effect[1]))
+    shuffled = sorted(_effects(part.get("importance"), "mean"), key=lambda effect: -effect[1])
     unit = f"loss in {measure.title}" + (f", {measure.units}" if measure.units else "")
     found: list[tuple[Panel, list[Effect]]] = []
     for panel, effects in ((importance(shuffled, unit), shuffled), (coefficients(weights), weights)):
@@ -135,7 +142,7 @@ def errors(report: dict) -> dict[str, Any] | None:
         names.update(dict.fromkeys(map(str, list(table(row.get("values")))[:1000])))
     shown = list(names)[:_VALUES]
     return {
-        "columns": [{"name": clean(n, 300), "short": shorten(n, 24), "numeric": _numeric(rows, n)} for n in shown],
+        "columns": [{"name": named(n), "short": shorten(named(n), 24), "numeric": _numeric(rows, n)} for n in shown],
         "left_out": len(names) - len(shown),
         "rows": [_error(row, shown) for row in rows],
         "bounded": any(bounds([r.get("low"), r.get("high")]) for r in rows),

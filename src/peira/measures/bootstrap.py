@@ -1,0 +1,88 @@
+"""Confidence intervals for functions of weighted means, by resampling and by the jackknife.
+
+The statistic is given as ``over(items, w)``: items (N, T) and weightings (B, N) to values (B,).
+A bootstrap sample is a weighting: how often each item was drawn, times its own weight.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy import special
+
+Over = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Combine = Callable[[np.ndarray], np.ndarray]
+
+RESAMPLES = 2_000
+_CHUNK = 2_000_000  # draws held in memory at a time
+
+
+def _weightings(w: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    """Blocks (B, N) of bootstrap weightings; a draw in which every weight is zero does not occur."""
+    N, rng = len(w), np.random.default_rng(seed)
+    rows = max(1, _CHUNK // N)
+    for start in range(0, RESAMPLES, rows):
+        B = min(rows, RESAMPLES - start)
+        drawn = rng.integers(N, size=(B, N)) + N * np.arange(B)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=B * N).reshape(B, N) * w
+
+
+def _resampled(over: Over, items: np.ndarray, w: np.ndarray, seed: int) -> np.ndarray:
+    return np.concatenate([over(items, block) for block in _weightings(w, seed)])
+
+
+def _left_out(combine: Combine, items: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """The statistic without each item in turn, in N steps: means are sums that an item leaves."""
+    centre = w @ items / w.sum()
+    deviations = items - centre  # sums of deviations do not cancel
+    without = centre - w[:, None] * deviations / (w.sum() - w)[:, None]
+    return combine(without)
+
+
+def percentile(over: Over, items: np.ndarray, w: np.ndarray, level: float, seed: int) -> tuple[float, float]:
+    """Percentiles of the bootstrap values (Efron 1979)."""
+    tail = (1 - level) / 2
+    low, high = np.quantile(_resampled(over, items, w, seed), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def bca(over: Over, combine: Combine, items: np.ndarray, w: np.ndarray, level: float, seed: int) -> tuple[float, float]:
+    """The bias-corrected and accelerated interval (Efron 1987)."""
+    value = over(items, w[None])[0]
+    resampled = _resampled(over, items, w, seed)
+    below = ((resampled < value).sum() + (resampled == value).sum() / 2) / len(resampled)
+    z0 = special.ndtri(np.clip(below, 1 / len(resampled), 1 - 1 / len(resampled)))
+    jackknife = _left_out(combine, items, w)
+    spread = jackknife.mean() - jackknife
+    scale = (spread**2).sum() ** 1.5
+    a = (spread**3).sum() / (6 * scale) if scale > 0 else 0.0
+    z = z0 + special.ndtri([(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(resampled, special.ndtr(z0 + z / np.maximum(1 - a * z, 1e-6)))
+    return float(low), float(high)
+
+
+def jackknife_normal(
+    over: Over, combine: Combine, items: np.ndarray, w: np.ndarray, level: float
+) -> tuple[float, float]:
+    """The value and the jackknife's standard error on a normal scale (Efron and Stein 1981)."""
+    N, value = len(items), float(over(items, w[None])[0])
+    jackknife = _left_out(combine, items, w)
+    half = special.ndtri((1 + level) / 2) * np.sqrt((N - 1) / N * ((jackknife - jackknife.mean()) ** 2).sum())
+    return value - float(half), value + float(half)
+
+
+def wilson(shares: np.ndarray, w: np.ndarray, level: float) -> tuple[float, float]:
+    r"""Wilson's score interval for a share, for n independent items of equal say.
+
+    .. math:: \frac{1}{1 + z^2/n} \left( p + \frac{z^2}{2n} \pm z \sqrt{\frac{p (1-p)}{n} + \frac{z^2}{4 n^2}} \right)
+
+    Weights and several outputs an item change what n items are worth: n is Kish's effective
+    number, stretched by how much less the items' shares vary than single yes-or-no answers would.
+    """
+    p = float(w @ shares / w.sum())
+    n = w.sum() ** 2 / (w**2).sum()
+    variance = float(w @ (shares - p) ** 2 / w.sum())
+    if 0 < variance < p * (1 - p):
+        n *= p * (1 - p) / variance
+    z = special.ndtri((1 + level) / 2)
+    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return max(0.0, float((centre - half) / (1 + z**2 / n))), min(1.0, float((centre + half) / (1 + z**2 / n)))
