@@ -24,7 +24,6 @@ help:
 demo: .venv/.made
 	@rm -rf runs/demo
 	$(BIN)/peira learn example:diabetes --budget 30s --seed 0 -o runs/demo
-	@echo "report: $(CURDIR)/runs/demo/report.html"
 
 test: .venv/.made
 	$(BIN)/python -m pytest -q -n 2

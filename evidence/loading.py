@@ -1,4 +1,5 @@
-"""The evidence's data: files below ``$PEIRA_DATA``, else the small tables in ``evidence/data/``."""
+"""The evidence's data: files below ``$PEIRA_DATA`` (unset: below ``../shared/data``, where that stands beside the
+repository), else the small tables in ``evidence/data/``."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
+SHARED = HERE.parents[1] / "shared" / "data"
 
 
 class DataAbsent(Exception):
@@ -47,11 +49,11 @@ class Table:
 
 def data_path(name: str, public: str | None = None) -> Path:
     """The path of a data file such as ``esl/prostate.csv.gz``; raises :class:`DataAbsent` with its public source."""
-    folders = [Path(os.environ["PEIRA_DATA"])] if os.environ.get("PEIRA_DATA") else []
-    for folder in [*folders, HERE / "data"]:
+    named = os.environ.get("PEIRA_DATA")
+    for folder in (Path(named) if named else SHARED, HERE / "data"):
         if (folder / name).is_file():
             return folder / name
-    where = f"PEIRA_DATA names {folders[0]}, which lacks it" if folders else "PEIRA_DATA is not set"
+    where = f"PEIRA_DATA names {named}, which lacks it" if named else "PEIRA_DATA is not set"
     source = public or sources().get(name.split("/")[0], "see the row's source")
     raise DataAbsent(f"needs {name} ({where}). Public source: {source}")
 

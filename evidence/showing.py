@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 YES, NO = "[green]✓[/green]", "[red]✗[/red]"
-CONSOLE = Console(highlight=False)
+CONSOLE = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def show_list(rows: list[dict[str, Any]]) -> None:
@@ -44,11 +45,12 @@ def show_reproduction(result: dict[str, Any]) -> None:
     for name in ("", "check", "value", "reference", "within", "error"):
         table.add_column(name)
     for c in result["checks"]:
-        note = c.get("refuted") or c.get("note", "")
-        label = escape(c["name"]) + (f"\n[dim]{escape(note)}[/dim]" if note else "")
         mark = (YES if c["held"] else NO) + (" refuted" if "refuted" in c else "")
-        table.add_row(mark, label, _number(c["value"]), _number(c["reference"]), _within(c), _error(c))
+        table.add_row(mark, escape(c["name"]), _number(c["value"]), _number(c["reference"]), _within(c), _error(c))
     CONSOLE.print(table)
+    for c in result["checks"]:
+        for note in filter(None, (c.get("refuted"), c.get("note"))):
+            CONSOLE.print(f"  {c['name']}: {note}", style="dim", markup=False, soft_wrap=True)
 
 
 def show_race(entry: dict[str, Any]) -> None:
@@ -86,15 +88,20 @@ def show_race(entry: dict[str, Any]) -> None:
     CONSOLE.print(f"  {entry['threads']} thread(s); {entry['machine']}", style="dim", markup=False, soft_wrap=True)
 
 
-def _number(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "" if value is None else str(value)
+def _number(value: Any, digits: int = 10) -> str:
+    """A value in few characters: of an array its first three numbers, and its shape if it has more than one axis."""
+    if value is None:
+        return ""
     if isinstance(value, float):
-        return f"{value:.10g}"
-    if isinstance(value, list):
-        shown = ", ".join(_number(item) for item in value[:4])
-        return f"[{shown}{', ...' if len(value) > 4 else ''}]".replace("[", "\\[")
-    return escape(str(value))
+        return f"{value:.{digits}g}"
+    if not isinstance(value, list):
+        return escape(str(value))
+    shape, flat = [len(value)], value
+    while flat and all(isinstance(item, list) for item in flat):
+        shape.append(len(flat[0]))
+        flat = [number for row in flat for number in row]
+    shown = ", ".join(_number(item, 6) for item in flat[:3]) + (", ..." if len(flat) > 3 else "")
+    return shown if len(shape) == 1 else f"{' x '.join(map(str, shape))}: {shown}"
 
 
 def _within(c: dict[str, Any]) -> str:

@@ -70,9 +70,11 @@ def as_prose(lines: Iterable[str]) -> Iterator[str]:
         if line.rstrip().endswith("::") or re.match(r"\s*\.\. \S+::", line):
             verbatim = indent
         parts = KEPT.split(line)
-        yield "".join(
-            part if i % 2 else BARS.sub(r"\\|\1|", LEARNED.sub(r"``\1``", part)) for i, part in enumerate(parts)
-        )
+        yield "".join(part if i % 2 else _escaped(part) for i, part in enumerate(parts))
+
+
+def _escaped(prose: str) -> str:
+    return STAR.sub(r"\\*", BARS.sub(r"\\|\1|", LEARNED.sub(r"``\1``", prose)))
 
 
 def _read_docstring(app, what, name, obj, options, lines: list[str]) -> None:

@@ -20,6 +20,7 @@ from tests.contract.discovery import (
     has,
     resamples,
     same,
+    sharp,
     supervised,
     takes_weights,
 )
@@ -113,31 +114,31 @@ def test_the_number_of_threads_changes_nothing_that_matters(cls, seed):
 def test_weights_equal_repetition(cls, seed):
     data = experience(cls, seed)
     counts = np.random.default_rng(seed).integers(0, 3, len(data))
-    weighted = data.teach(cls.example(), counts.astype(np.float64))
-    repeated = data[np.repeat(np.arange(len(data)), counts)].teach(cls.example())
+    weighted = data.teach(sharp(cls), counts.astype(np.float64))
+    repeated = data[np.repeat(np.arange(len(data)), counts)].teach(sharp(cls))
     close(answers(weighted, data.X), answers(repeated, data.X), rtol=1e-5, atol=1e-6)
     whole = np.asarray(counts, dtype=np.int64)
-    assert same(answers(weighted, data.X), answers(data.teach(cls.example(), whole), data.X)), "whole numbers are numbers"
+    assert same(answers(weighted, data.X), answers(data.teach(sharp(cls), whole), data.X)), "whole numbers are numbers"
 
 
 @for_methods(takes_weights)
 def test_no_weights_are_weights_of_one(cls, seed):
     data = experience(cls, seed)
-    plain, ones = data.teach(cls.example()), data.teach(cls.example(), np.ones(len(data)))
+    plain, ones = data.teach(sharp(cls)), data.teach(sharp(cls), np.ones(len(data)))
     close(answers(plain, data.X), answers(ones, data.X), rtol=1e-6, atol=1e-8)
 
 
 @for_methods(lambda cls: cls.card.incremental == "equals one fit")
 def test_learning_in_parts_and_in_any_order_equals_one_fit(cls, seed):
     data = experience(cls, seed)
-    whole = answers(data.teach(cls.example()), data.X)
+    whole = answers(data.teach(sharp(cls)), data.X)
     order = np.random.default_rng(seed).permutation(len(data))
     for blocks in (
         np.split(np.arange(len(data)), [1, 2, 17]),
         np.split(order, [20, 21, 40]),
         [np.arange(len(data))],
     ):
-        method = cls.example()
+        method = sharp(cls)
         for rows in blocks:
             assert data[rows].teach(method, verb="partial_fit") is method
         close(answers(method, data.X), whole, rtol=1e-6, atol=1e-8)
@@ -155,7 +156,9 @@ def test_the_card_says_what_learning_more_promises(cls, seed):
         wrong.teach(method, verb="partial_fit")
     assert same(vars(method), state)
     data.teach(method, verb="fit")
-    assert same(answers(method, data.X), answers(data.teach(cls.example()), data.X)), "fit forgets what partial_fit learned"
+    assert same(answers(method, data.X), answers(data.teach(cls.example()), data.X)), (
+        "fit forgets what partial_fit learned"
+    )
 
 
 @for_methods(lambda cls: bool(cls.card.incremental))
@@ -214,7 +217,7 @@ def test_history_is_finite_and_moves_as_declared(cls, seed):
 @for_methods(lambda cls: "max_iter" in cls.parameters())
 def test_too_few_steps_warn_once_with_the_remedy(cls, seed):
     data = bundled(cls) if supervised(cls) else experience(cls, seed)
-    method = cls.example().set_params(max_iter=1)
+    method = cls.example().set_params(max_iter=2)
     if "tol" in cls.parameters():
         method.set_params(tol=cls.parameters()["tol"].low or 1e-14)
     with warnings.catch_warnings(record=True) as caught:
@@ -224,7 +227,7 @@ def test_too_few_steps_warn_once_with_the_remedy(cls, seed):
     if method.stopped_ == "max_iter":
         assert len(told) == 1 and "raise max_iter" in told[0] and "tol" in told[0]
     else:
-        assert not told, f"warned, and yet {method.stopped_}"
+        assert not told or resamples(cls), f"warned, and yet {method.stopped_}"
 
 
 @for_methods()
@@ -250,7 +253,7 @@ def test_several_targets_are_learned_as_one_by_one(cls, seed):
 @for_methods(lambda cls: supervised(cls) and not cls.card.multi_output)
 def test_several_targets_are_refused_in_words(cls, seed):
     data = experience(cls, seed, K=2)
-    with pytest.raises(ValueError, match="1d array|expected targets of shape"):
+    with pytest.raises(ValueError, match=r"1d array|expected targets of shape"):
         data.teach(cls.example())
 
 

@@ -33,15 +33,32 @@ def test_the_module_is_a_page(cls):
     assert lines <= 400, f"{lines} lines are two ideas"
 
 
+def formulas(page):
+    """The lines of every ``.. math::`` block: what stands behind the directive, and what is indented below it."""
+    depth = None
+    for line in page.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if line.lstrip().startswith(".. math::"):
+            depth = indent
+            line = line.split("::", 1)[1]
+        elif line.strip() and depth is not None and indent <= depth:
+            depth = None
+        if depth is not None and line.strip():
+            yield line.strip()
+
+
+def test_formulas_are_found_in_every_form():
+    page = "Text.\n\n.. math:: a\n\n.. math::\n\n    b\n    c\n\nText :math:`d`.\n\n  .. math:: e\n    f\n  text"
+    assert list(formulas(page)) == ["a", "b", "c", "e", "f"]
+
+
 @for_methods()
 def test_the_mathematics_of_the_page_can_be_drawn(cls):
     from matplotlib.mathtext import MathTextParser
 
-    page = importlib.import_module(cls.__module__).__doc__ or ""
     parser = MathTextParser("path")
-    for formula in re.findall(r"^ *\.\. math::((?:[^\n]*\n)(?:(?: +[^\n]*)?\n)*?)(?=\S|\n\S|\Z| *\.\. )", page + "\n", re.M):
-        for line in filter(None, (part.strip() for part in formula.splitlines())):
-            parser.parse(f"${line}$")
+    for formula in formulas(importlib.import_module(cls.__module__).__doc__ or ""):
+        parser.parse(f"${formula}$")
 
 
 @for_methods()
@@ -59,9 +76,8 @@ def test_the_docstrings_are_complete(cls):
 @for_methods()
 def test_the_examples_run(cls):
     module = importlib.import_module(cls.__module__)
-    finder, runner = doctest.DocTestFinder(recurse=True), doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    ran = 0
-    for test in finder.find(module, module.__name__):
+    runner, ran = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), 0
+    for test in doctest.DocTestFinder().find(module, module.__name__):
         result = runner.run(test)
         ran += result.attempted
         assert result.failed == 0, test.name

@@ -55,7 +55,7 @@ def test_sparse_matrices_become_rows_in_float64():
     assert sparse.issparse(opened.X) and opened.X.format == "csr" and opened.X.dtype == np.float64
     ready = sparse.csr_array(np.eye(3))
     assert np.shares_memory(door(ready, sparse_ok=True).X.data, ready.data)
-    with pytest.raises(TypeError, match="Sparse data was passed, but Model needs dense data: use X.toarray"):
+    with pytest.raises(TypeError, match=r"Sparse data was passed, but Model needs dense data: use X.toarray"):
         door(X)
     with pytest.raises(TypeError, match="as SciPy matrices"):
         door(torch.eye(3).to_sparse(), sparse_ok=True)
@@ -151,7 +151,9 @@ def test_what_is_no_matrix_of_numbers(X, words):
 def test_what_is_not_finite_is_counted_and_placed(make):
     X = [[1.0, 2.0, 3.0], [4.0, np.nan, np.inf], [7.0, np.nan, 9.0]]
     label = "'b'" if isinstance(make(X), pd.DataFrame) else "1 of X"
-    words = f"column {label} holds 2 NaN or infinite values \\(first: NaN in row 1\\), other columns 1 more; Model needs"
+    words = (
+        f"column {label} holds 2 NaN or infinite values \\(first: NaN in row 1\\), other columns 1 more; Model needs"
+    )
     with pytest.raises(DataError, match=words):
         door(make(X))
     with pytest.raises(DataError, match="holds 1 infinite value \\(first: infinite in row 1\\); Model"):

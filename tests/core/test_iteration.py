@@ -137,7 +137,11 @@ def test_a_listener_hears_start_steps_and_end():
     ear = Ear()
     with observing(ear):
         run(Owner(), [3.0, 2.0, 2.0], total=5, name="EM", tol=0.0, expect={"loss": "decrease"})
-    assert ear.told() == [("start", "Owner.EM", 0), *[("step", "Owner.EM", i) for i in range(3)], ("end", "Owner.EM", 2)]
+    assert ear.told() == [
+        ("start", "Owner.EM", 0),
+        *[("step", "Owner.EM", i) for i in range(3)],
+        ("end", "Owner.EM", 2),
+    ]
     assert ear.events[0].values == {"loss": "decrease"} and ear.events[-1].values == {"stopped": "converged"}
     assert [e.values for e in ear.events[1:-1]] == [{"loss": 3.0}, {"loss": 2.0}, {"loss": 2.0}]
     assert all(e.total == 5 and e.seconds >= 0 for e in ear.events)

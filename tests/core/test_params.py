@@ -106,7 +106,9 @@ def test_literals_and_unions():
     p = Derived.parameters()["mode"]
     for value in ("fast", "slow", 0.5):
         p.check(value, "Derived")
-    with pytest.raises(ParameterError, match="must be 'fast', 'slow' or a number, got 'fats' \\(str\\); did you mean 'fast'"):
+    with pytest.raises(
+        ParameterError, match="must be 'fast', 'slow' or a number, got 'fats' \\(str\\); did you mean 'fast'"
+    ):
         p.check("fats", "Derived")
     for value in (0.0, 1.0):
         with pytest.raises(ParameterError, match="must be > 0 and < 1"):

@@ -106,7 +106,9 @@ def test_arrays_come_back(dtype, shape, tmp_path, seed):
     back[...] = 0  # may be written to, as what fit learned may
 
 
-@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "dtype", [torch.bool, torch.int64, torch.float16, torch.bfloat16, torch.float32, torch.float64]
+)
 def test_tensors_come_back(dtype, tmp_path):
     value = torch.arange(6).reshape(2, 3).to(dtype).requires_grad_(dtype.is_floating_point)
     back = round_trip(value, tmp_path)
@@ -121,7 +123,14 @@ def test_special_numbers_in_arrays_come_back_bit_for_bit(tmp_path):
 
 @pytest.mark.parametrize(
     "turn",
-    [np.asfortranarray, np.ascontiguousarray, lambda v: v.T, lambda v: v.transpose(1, 2, 0), lambda v: v[::2, ::-1], lambda v: v[:, :1]],
+    [
+        np.asfortranarray,
+        np.ascontiguousarray,
+        lambda v: v.T,
+        lambda v: v.transpose(1, 2, 0),
+        lambda v: v[::2, ::-1],
+        lambda v: v[:, :1],
+    ],
 )
 @pytest.mark.parametrize("make", [np.asarray, torch.tensor])
 def test_the_order_in_memory_is_kept(turn, make, tmp_path):
@@ -358,7 +367,11 @@ def setting(path, value):
         (["format"], 2, "has format 2; this version of Peira reads format 1"),
         (["format"], "1", "has format '1'"),
         (["format"], None, "has format None"),
-        (["method"], "linear.baseline.MeanRegresor", "not one of Peira's; did you mean 'linear.baseline.MeanRegressor'"),
+        (
+            ["method"],
+            "linear.baseline.MeanRegresor",
+            "not one of Peira's; did you mean 'linear.baseline.MeanRegressor'",
+        ),
         (["method"], "os.system", "not one of Peira's"),
         (["method"], "peira.linear.baseline.MeanRegressor", "not one of Peira's"),
         (["method"], "core.method.Method", "not one of Peira's"),
@@ -490,12 +503,23 @@ def tensor(shape, start, end, dtype="F64"):
         pytest.param(safetensors(b"[]"), "arrays by name", id="a list"),
         pytest.param(safetensors(b'{"t0":{"dtype":"F64","dtype":"F64"}}'), "'dtype' twice", id="repeated key"),
         pytest.param(
-            safetensors(b'{"t0":' + json.dumps(tensor([1], 0, 8)).encode() + b',"t0":' + json.dumps(tensor([1], 0, 8)).encode() + b"}", b"\0" * 8),
+            safetensors(
+                b'{"t0":'
+                + json.dumps(tensor([1], 0, 8)).encode()
+                + b',"t0":'
+                + json.dumps(tensor([1], 0, 8)).encode()
+                + b"}",
+                b"\0" * 8,
+            ),
             "'t0' twice",
             id="repeated array",
         ),
-        pytest.param(safetensors({"t0": tensor([2], 0, 16), "t1": tensor([2], 8, 24)}, b"\0" * 24), "not a safeten", id="overlap"),
-        pytest.param(safetensors({"t0": tensor([1], 0, 8), "t1": tensor([1], 16, 24)}, b"\0" * 24), "not a safeten", id="hole"),
+        pytest.param(
+            safetensors({"t0": tensor([2], 0, 16), "t1": tensor([2], 8, 24)}, b"\0" * 24), "not a safeten", id="overlap"
+        ),
+        pytest.param(
+            safetensors({"t0": tensor([1], 0, 8), "t1": tensor([1], 16, 24)}, b"\0" * 24), "not a safeten", id="hole"
+        ),
         pytest.param(safetensors({"t0": tensor([1], 0, 8)}, b"\0" * 24), "not a safetensors", id="trailing bytes"),
         pytest.param(safetensors({"t0": tensor([9], 0, 72)}, b"\0" * 8), "not a safetensors", id="too short"),
         pytest.param(safetensors({"t0": tensor([2**62, 2**62], 0, 8)}, b"\0" * 8), "not a safetensors", id="overflow"),
@@ -553,7 +577,12 @@ def test_the_winner_of_a_run(tmp_path):
     mean().save(run / "models" / "m1")
     (run / "run.json").write_text('{"best": "m1"}')
     assert same(vars(load(run)), vars(mean()))
-    for best, words in (("m2", "'m2' as its best model, which is not there; There are: m1"), ("../../m1", "not there"), ("", "not there"), (None, "no model yet")):
+    for best, words in (
+        ("m2", "'m2' as its best model, which is not there; There are: m1"),
+        ("../../m1", "not there"),
+        ("", "not there"),
+        (None, "no model yet"),
+    ):
         (run / "run.json").write_text(json.dumps({"best": best}))
         refused(run, words)
     (run / "run.json").write_text("[")
@@ -575,7 +604,14 @@ def test_loading_imports_and_executes_nothing(model, monkeypatch):
 
     monkeypatch.setattr(importlib, "import_module", forbidden)
     monkeypatch.setattr(builtins, "__import__", only_known)
-    for module, name in ((builtins, "eval"), (builtins, "exec"), (builtins, "compile"), (pickle, "loads"), (pickle, "load"), (torch, "load")):
+    for module, name in (
+        (builtins, "eval"),
+        (builtins, "exec"),
+        (builtins, "compile"),
+        (pickle, "loads"),
+        (pickle, "load"),
+        (torch, "load"),
+    ):
         monkeypatch.setattr(module, name, forbidden)
     assert same(vars(load(model)), vars(mean()))
     rewrite(model, setting(["method"], "os.system"))
@@ -658,8 +694,14 @@ leaves = st.one_of(
 )
 trees = st.recursive(
     leaves,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["$", "items", "shape", "name", "dtype", "axes", "value", "object", "method", "learned"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["$", "items", "shape", "name", "dtype", "axes", "value", "object", "method", "learned"]),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=8,
 )
 

@@ -107,7 +107,7 @@ def test_devices():
     assert resolve_device("cpu") == torch.device("cpu")
     assert resolve_device().type in ("cpu", "cuda")
     for name in ("cuda:99", "no such device", "meta!"):
-        with pytest.raises(ParameterError, match="no device .* there are: cpu"):
+        with pytest.raises(ParameterError, match=r"no device .* there are: cpu"):
             resolve_device(name)
 
 

@@ -235,6 +235,12 @@ def test_columns_by_name():
         GaussianBasis(2, columns=["c"]).fit(frame)
 
 
+def test_a_range_that_no_float_holds():
+    for basis in (GaussianBasis(3), FourierBasis(), SplineTransformer(), PolynomialFeatures(2)):
+        with pytest.raises(DataError, match=r"too (wide|large) for a float"):
+            basis.fit_transform([[-1.7e308], [0.0], [1.7e308]])
+
+
 @pytest.mark.parametrize("parts", [None, [], ["GaussianBasis"]])
 def test_unions_of_nothing(parts, X):
     with pytest.raises(ParameterError, match="parts"):

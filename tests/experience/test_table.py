@@ -142,3 +142,10 @@ def test_structured_arrays():
 def test_a_table_with_words_is_no_array():
     with pytest.raises(DataError, match="'w' holds words"):
         np.asarray(Table.of({"n": [1.0], "w": ["a"]}))
+
+
+def test_frames_whose_columns_are_numbered():
+    """pandas numbers unnamed columns; a number must not be taken for a row."""
+    table = Table.of(pd.DataFrame([[1.0, "a"], [2.0, "b"], [3.0, "c"]]))
+    assert table.names == ["0", "1"]
+    assert table["0"].tolist() == [1.0, 2.0, 3.0] and table["1"].tolist() == ["a", "b", "c"]

@@ -392,7 +392,7 @@ def test_a_method_gone_astray_does_not_flatten_the_others():
 def test_what_more_data_would_bring_is_said_in_words(tmp_path, doubling, words):
     scores = {"sizes": [100, 200, 400], "validation": [[90, 92], [70, 72], [60, 64]], "doubling": doubling}
     page = read({"learning": scores, "measure": {"title": "RMSE", "better": "lower", "units": "kg"}}, tmp_path)
-    assert words in page.all and "62 kg" in page.all
+    assert words in page.all and "62.0 kg" in page.all
     assert ("Open dot" in page.all) == (doubling is not None)
 
 

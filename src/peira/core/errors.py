@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from .text import printable
+
 
 class DataError(ValueError):
     """The data, or the task asked of them, cannot be understood as they are."""
@@ -30,7 +32,7 @@ def closest(name: object, choices: Iterable[object]) -> str:
     >>> closest("Rigde", ["Lasso", "Ridge"])
     "did you mean 'Ridge'? There are: Lasso, Ridge"
     """
-    names = sorted({str(c) for c in choices})
+    names = sorted({printable(str(c), 60) for c in choices})
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     shown = ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
     return (f"did you mean {near[0]!r}? " if near else "") + (f"There are: {shown}" if names else "There are none")

@@ -112,17 +112,16 @@ def columns_of_frame(data: Any) -> dict[str, Any]:
         names = [str(name) for name in frame.columns]
     except (TypeError, nw.exceptions.NarwhalsError) as error:
         raise DataError(f"this {type(data).__name__} cannot be read as a table: {error}") from error
-    told: dict[str, list[str]] = {}
-    columns, orders = {}, {}
-    for name in frame.columns:
-        series = frame[name]
-        columns[str(name)] = _from_series(str(name), series, told.setdefault(str(name), []))
-        if isinstance(series.dtype, nw.Enum):
-            orders[str(name)] = [str(level) for level in series.dtype.categories]
     if len(set(names)) < len(names):
         raise DataError(
             f"the frame has columns of the same name: {', '.join(n for n in set(names) if names.count(n) > 1)}"
         )
+    told: dict[str, list[str]] = {}
+    columns, orders = {}, {}
+    for name, series in zip(names, frame.iter_columns(), strict=True):
+        columns[name] = _from_series(name, series, told.setdefault(name, []))
+        if isinstance(series.dtype, nw.Enum):
+            orders[name] = [str(level) for level in series.dtype.categories]
     return {"columns": columns, "notes": gather_notes(told), "orders": orders}
 
 

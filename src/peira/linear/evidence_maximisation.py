@@ -279,8 +279,9 @@ def spectrum(summary: Summary) -> tuple[torch.Tensor, torch.Tensor, float, torch
 def log_evidence(e: torch.Tensor, u: torch.Tensor, rest: Any, W: float, alpha: Any, lam: Any) -> torch.Tensor:
     r"""Log density of the targets for given precisions (Bishop 2006, eq. 3.86), in the eigenbasis; costs R.
 
-    .. math:: \frac{1}{2} [ N \log \frac{\alpha}{2 \pi} - \alpha \rho
-    - \sum_i \frac{\alpha \lambda u_i^2}{\lambda + \alpha e_i} - \sum_i \log (1 + \alpha e_i / \lambda) ]
+    .. math:: \frac{N}{2} \log \frac{\alpha}{2 \pi} - \frac{1}{2} E - \frac{1}{2} \sum_i \log (1 + \alpha e_i / \lambda)
+
+    .. math:: E = \alpha \rho + \sum_i \frac{\alpha \lambda u_i^2}{\lambda + \alpha e_i}
 
     with rho the square of what lies outside (``rest``). alpha and lambda may be tensors that carry gradients.
     """

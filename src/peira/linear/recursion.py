@@ -6,10 +6,9 @@ With mean m and covariance S (unit or known noise precision beta) before the row
 
 .. math:: S \leftarrow S - g \, (S \phi)^T
 
-the identity of Sherman and Morrison applied to Bishop (2006), eq. 3.54. What comes out on the way are the
-one-step-ahead predictions. Only the lower triangle of S is kept, and each change of S is made in the same pass that multiplies it by
-the next row: D^2 / 2 numbers are read and written for a row. Rounding makes S drift over very many rows; start again
-from the moments now and then.
+the identity of Sherman and Morrison applied to Bishop (2006), eq. 3.54; D^2 a row. What comes out on the way are the
+one-step-ahead predictions. Each change of S is made in the pass that multiplies it by the next row. Rounding makes S
+drift over very many rows; start again from the moments now and then.
 """
 
 import numpy as np
@@ -48,17 +47,13 @@ def one_step_ahead(
     for n in range(N):
         phi = Phi[n]
         s, before = before, s
-        s[:] = 0.0
-        for i in range(D):  # S <- S - gain before before', and s = S phi, from the lower triangle
-            row, step, phi_i = S[i], gain * before[i], phi[i]
-            total = 0.0
-            for j in range(i):
+        for i in range(D):  # S <- S - gain before before', and s = S phi
+            row, step, total = S[i], gain * before[i], 0.0
+            for j in range(D):
                 v = row[j] - step * before[j]
                 row[j] = v
                 total += v * phi[j]
-                s[j] += v * phi_i
-            row[i] -= step * before[i]
-            s[i] += total + row[i] * phi_i
+            s[i] = total
         total = 0.0
         for i in range(D):
             total += s[i] * phi[i]

@@ -38,11 +38,18 @@ def _left_out(combine: Combine, items: np.ndarray, w: np.ndarray) -> np.ndarray:
     return combine(without)
 
 
-def percentile(over: Over, items: np.ndarray, w: np.ndarray, level: float, seed: int) -> tuple[float, float]:
-    """Percentiles of the bootstrap values (Efron 1979)."""
-    tail = (1 - level) / 2
-    low, high = np.quantile(_resampled(over, items, w, seed), [tail, 1 - tail])
-    return float(low), float(high)
+def median_interval(e: np.ndarray, w: np.ndarray, level: float) -> tuple[float, float]:
+    r"""Woodruff's interval for a weighted median (Woodruff 1952): the quantiles of e at
+
+    .. math:: \frac{1}{2} \pm \frac{z}{2} \sqrt{\frac{\sum_i w_i^2}{(\sum_i w_i)^2}}
+
+    the normal interval of how much weight lies below the true median.
+    """
+    order = np.argsort(e, kind="stable")
+    share = np.cumsum(w[order]) / w.sum()
+    half = special.ndtri((1 + level) / 2) / 2 * np.sqrt((w**2).sum()) / w.sum()
+    low, high = np.searchsorted(share, [0.5 - half, 0.5 + half])
+    return float(e[order[low]]), float(e[order[min(high, len(e) - 1)]])
 
 
 def bca(over: Over, combine: Combine, items: np.ndarray, w: np.ndarray, level: float, seed: int) -> tuple[float, float]:

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 import scipy.sparse as sp
 import torch
+from scipy.linalg.blas import dsyrk
 
 BLOCK = 1 << 19  # numbers in a block of rows: 4 MiB, so that centring and product meet in the cache
 
@@ -174,10 +175,20 @@ class Moments:
             raise ValueError("moments about the mean and raw moments (centred=False) can't be combined")
 
 
-def add_gram(S: torch.Tensor, Z: torch.Tensor, columns: int = 512) -> torch.Tensor:
-    """Add Z'Z to the lower triangle of S in place (what lies above it is undefined): half of a full product's work."""
-    for j in range(0, Z.shape[1], columns):
-        S[j:, j : j + columns].addmm_(Z[:, j:].T, Z[:, j : j + columns])
+def add_gram(S: torch.Tensor, Z: torch.Tensor) -> torch.Tensor:
+    """Add Z'Z to the lower triangle of S in place (what lies above it is undefined): half of a full product's work.
+
+    S is contiguous, both are float64. On the CPU this is the symmetric product of BLAS, which torch does not offer.
+    """
+    if not Z.numel():
+        return S
+    if S.device.type != "cpu":
+        return S.addmm_(Z.T, Z)
+    C = S.numpy().T  # column-major, as BLAS has it: the lower triangle of S is the upper one of C
+    if Z.is_contiguous():
+        dsyrk(1.0, Z.numpy().T, beta=1.0, c=C, overwrite_c=1)
+    else:
+        dsyrk(1.0, np.asfortranarray(Z.numpy()), beta=1.0, c=C, trans=1, overwrite_c=1)
     return S
 
 

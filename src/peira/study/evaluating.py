@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from ..core.iteration import limiting, reason_to_stop
+from ..core.iteration import limiting, reason_to_stop, task
 from ..core.seeds import derive
 from ..experience.splits import kfold
 from ..experience.table import Table
@@ -71,7 +71,12 @@ def evaluate(candidate: Candidate, table: Table, y: np.ndarray, train: np.ndarra
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1), limiting(None if until is None else until - time.time()), warnings.catch_warnings(record=True) as caught:
+        with (
+            threadpool_limits(1),
+            limiting(None if until is None else until - time.time()),
+            task(f"{candidate.id} fold {fold}"),
+            warnings.catch_warnings(record=True) as caught,
+        ):
             warnings.simplefilter("always")
             _evaluate(cell, candidate, table, y, train, test, protocol)
         cell.warnings = sorted({f"{w.category.__name__}: {w.message}" for w in caught})[:20]
@@ -115,13 +120,13 @@ def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol
             for inner_train, inner_test in folds:
                 part = TableModel(expansion=expansion, kinds=protocol.kinds)
                 Z = part.prepare(table[inner_train])
-                prepared[expansion].append((Z, y[inner_train], part.numbers(table[inner_test]), y[inner_test]))
+                prepared[expansion].append((part, Z, y[inner_train], part.numbers(table[inner_test]), y[inner_test]))
         values = []
-        for Z, t, Z_test, t_test in prepared[expansion]:
+        for part, Z, t, Z_test, t_test in prepared[expansion]:
             if reason_to_stop():
                 return None
-            method = candidate.make(seed, **settings).fit(Z, t)
-            values.append(measure.value(t_test, getattr(method, measure.needs)(Z_test)))
+            part.method = candidate.make(seed, **settings)
+            values.append(measure.value(t_test, part.learn(Z, t).answer(measure.needs, Z_test)))
         value = float(np.mean(values))
         cell.tried.append({"expansion": expansion, "settings": settings, "score": value})
         return value

@@ -209,7 +209,11 @@ class _Finish:
             coefficients = []
             if self.model.basis_ is None and hasattr(self.model.method_, "coef_"):
                 Z = self.model.numbers(study.X)
-                coefficients = bootstrap_coefficients(self.model.method_, Z, study.y, self.model.get_names(), seed=seed)
+                standardised = (study.y - self.model.target_mean_) / self.model.target_scale_
+                coefficients = bootstrap_coefficients(self.model.method_, Z, standardised, self.model.get_names(), seed=seed)
+                for row in coefficients:
+                    for part in ("value", "low", "high"):
+                        row[part] = None if row[part] is None else row[part] * self.model.target_scale_
         note = (
             "Numeric columns were standardised first: a coefficient is the change of the target for one standard deviation of the "
             "column; that of a level, the difference from the level left out."

@@ -3,15 +3,24 @@
 This is what a run fits in every fold, keeps as its winner and loads to predict. Everything that
 is estimated from the rows (levels, medians, scales, knots, weights) is estimated in one ``fit``,
 so that a fold's test rows never leak into its training.
+
+Columns and target are standardised, so that a penalty means the same whatever the units: in
+dollars or in thousands of dollars, the same settings are tried and the same model wins.
 """
 
 from typing import Any, Literal, Self
 
 import numpy as np
+import torch
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
-from ..core import Card, Method, Regressor, Transformer, UnreadableError, param
+from ..core import Card, Method, Transformer, UnreadableError, param
+from ..core.kinds import Regressor
 from ..core.errors import DataError
+from ..core.inputs import Queries, open_targets, open_weights
+from ..core.predictive import Affine
 from ..core.registry import get_method
 from ..core.tasks import TASKS
 from ..experience.basis import NaturalSpline, PolynomialFeatures
@@ -29,6 +38,9 @@ class TableModel(Regressor):
     basis_ : Transformer or None
         Basis functions of the numeric columns.
     method_ : Method
+        Learned from the standardised target.
+    target_mean_, target_scale_ : float
+        What the target was standardised with.
     residual_quantiles_ : array of shape (Q,)
         Quantiles, at even levels from 0 to 1, of residuals on rows that the model had not seen, in
         units of the predictive standard deviation where the method has one; set by `calibrate`.
@@ -65,14 +77,14 @@ class TableModel(Regressor):
         """
         self._check_parameters()
         part = TableModel(**self.get_params(deep=False))
-        return self._take(part._learn(part.prepare(X), y, sample_weight))
+        return self._take(part.learn(part.prepare(X), y, sample_weight))
 
     def prepare(self, X: Any) -> np.ndarray:
         """Learn design and basis alone, and give the numbers that the method would see, of shape (N, D')."""
         self.design_ = DesignMatrix(kinds=self.kinds)
         Z = self.design_.fit_transform(X)
         if Z.shape[1] == 0:
-            raise DataError("no column is left after constants, identifiers and free text were left out")
+            raise DataError(f"no column is left after constants, identifiers and free text were left out (n_samples={len(Z)})")
         self.basis_ = _basis(self.expansion)
         self.n_features_in_ = self.design_.n_features_in_
         if self.basis_ is not None:
@@ -85,6 +97,7 @@ class TableModel(Regressor):
 
     def numbers(self, X: Any) -> np.ndarray:
         """What the method sees of these rows, of shape (N, D')."""
+        check_is_fitted(self)
         Z = self.design_.transform(X)
         if self.basis_ is None:
             return Z
@@ -99,14 +112,37 @@ class TableModel(Regressor):
         numeric = self._numeric()
         return [*self.basis_.get_feature_names_out(names[numeric]), *names[~numeric]]
 
+    def learn(self, Z: np.ndarray, y: Any, sample_weight: Any = None) -> Self:
+        """Let the method learn from what `prepare` gave; for trying several methods on one design."""
+        method = self.method if self.method is not None else get_method(TASKS["regression"].baseline)()
+        like = Queries(torch.from_numpy(Z), as_numpy=True, device=torch.device("cpu"))
+        Y, _ = open_targets(y, len(Z), like, owner="TableModel", multi_output=False)
+        w = open_weights(sample_weight, len(Z), like, owner="TableModel")
+        t = Y[:, 0].numpy()
+        self.target_mean_, self.target_scale_ = float(np.mean(t)), float(np.std(t)) or 1.0
+        standardised = (t - self.target_mean_) / self.target_scale_
+        weights = {} if w is None else {"sample_weight": w.numpy()}
+        self.method_ = type(method)(**method.get_params(deep=False)).fit(Z, standardised, **weights)
+        return self
+
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict the target of each row; see `Regressor.predict`."""
-        return self.method_.predict(self.numbers(X), **({"return_std": True} if return_std else {}))
+        if return_std:
+            answer = self.predict_dist(X)
+            return answer.mean, answer.std
+        return self.answer("predict", self.numbers(X))
 
     @available_if(lambda self: hasattr(getattr(self, "method_", self.method), "predict_dist"))
     def predict_dist(self, X: Any) -> Any:
         """The method's own predictive distribution of each row's target."""
-        return self.method_.predict_dist(self.numbers(X))
+        return self.answer("predict_dist", self.numbers(X))
+
+    def answer(self, verb: str, Z: np.ndarray) -> Any:
+        """The answer of a verb ("predict", "predict_dist") to what `numbers` gave, in the unit of the target."""
+        said = getattr(self.method_, verb)(Z)
+        if verb == "predict_dist":
+            return Affine(said, self.target_mean_, self.target_scale_)
+        return self.target_mean_ + self.target_scale_ * said
 
     def calibrate(self, observed: np.ndarray, predicted: np.ndarray, std: np.ndarray | None = None) -> None:
         """Set the width of `interval` by errors on rows that the fits had not seen.
@@ -151,12 +187,6 @@ class TableModel(Regressor):
 
     # ---------------------------------------------------------------- private
 
-    def _learn(self, Z: np.ndarray, y: Any, sample_weight: Any) -> Self:
-        method = self.method if self.method is not None else get_method(TASKS["regression"].baseline)()
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self.method_ = type(method)(**method.get_params(deep=False)).fit(Z, y, **weights)
-        return self
-
     def _take(self, part: "TableModel") -> Self:
         """Replace what was learned by what ``part`` learned; until then, a failed fit has changed nothing."""
         learned = {name: value for name, value in vars(part).items() if name.endswith("_")}
@@ -173,8 +203,11 @@ class TableModel(Regressor):
         numbers = {plan["name"] for plan in self.design_.plans_ if plan["kind"] == "numeric"}
         return np.array([name in numbers for name in self.design_.get_feature_names_out()])
 
-    def _predict(self, queries: Any) -> Any:
-        return self.method_._predict(queries)
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = tags.input_tags.categorical = True
+        tags.regressor_tags.poor_score = self.method is None or self.method.card.baseline
+        return tags
 
     def _check_learned(self) -> None:
         super()._check_learned()

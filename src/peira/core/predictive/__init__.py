@@ -1,5 +1,6 @@
 """Predictive distributions: what a method says about targets that it has not seen."""
 
+from .affine import Affine
 from .base import Predictive
 from .categorical import Categorical
 from .empirical import Empirical
@@ -7,4 +8,4 @@ from .mixture import Mixture
 from .normal import Normal
 from .student_t import StudentT
 
-__all__ = ["Categorical", "Empirical", "Mixture", "Normal", "Predictive", "StudentT"]
+__all__ = ["Affine", "Categorical", "Empirical", "Mixture", "Normal", "Predictive", "StudentT"]

@@ -66,12 +66,12 @@ class Normal(LocationScale):
             self._covariance = torch.as_tensor(covariance, dtype=torch.float64, device=loc.device)
             if as_numpy is None:
                 form = form and not isinstance(covariance, torch.Tensor)
-            scale = self._check_covariance(loc)
+            scale = self._check(self._covariance, loc)
         self._place(loc, scale, "std", form)
 
-    def _check_covariance(self, loc: torch.Tensor) -> torch.Tensor:
+    @staticmethod
+    def _check(C: torch.Tensor, loc: torch.Tensor) -> torch.Tensor:
         """The standard deviations on the diagonal of a proper joint covariance."""
-        C = self._covariance
         if loc.ndim != 1 or C.shape != (len(loc), len(loc)):
             raise ValueError(
                 f"a joint covariance must have shape (N, N) for a mean of shape (N,); "

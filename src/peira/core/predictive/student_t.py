@@ -26,7 +26,7 @@ for one degree of freedom or fewer.
 Accuracy: the ratio of gamma functions is summed from its asymptotic series (Tricomi and Erdélyi
 1951) where the difference of their logarithms would cancel, so that densities stay exact for any
 number of degrees of freedom; the distribution function and its inverse work with the smaller of
-x and 1 - x, and with the leading term of the incomplete beta function where x underflows.
+x and 1 - x, the inverse with the leading term of the incomplete beta function where x underflows.
 """
 
 import math
@@ -61,21 +61,16 @@ def digamma_gap(a: torch.Tensor) -> torch.Tensor:
     return torch.where(a >= _LARGE, series, torch.digamma(small + 0.5) - torch.digamma(small))
 
 
-def _lower_tail(r: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """P(T < -r sqrt(df)) for r > 0."""
-    a = df / 2
-    with np.errstate(over="ignore", divide="ignore"):
-        square = r * r
-        x, y = 1 / (1 + square), 1 / (1 + 1 / square)
-        leading = np.exp(-2 * a * np.log(r) - np.log(a) - special.betaln(a, 0.5))
-    exact = np.where(y < 0.5, special.betaincc(0.5, a, y), special.betainc(a, 0.5, x))
-    return np.where(x < _TINY, leading, exact) / 2
-
-
 def t_cdf(z: np.ndarray, df: np.ndarray) -> np.ndarray:
     """Distribution function of the standard t, with full relative accuracy in the lower tail."""
-    p = _lower_tail(np.abs(z) / np.sqrt(df), df)
-    return np.where(np.isnan(z), np.nan, np.where(z > 0, 1 - p, p))
+    z, df = np.broadcast_arrays(z, df)
+    near = np.abs(z) < 1  # there x is so close to 1 that SciPy's stdtr loses digits, and 1 - x does not
+    p = np.empty(z.shape)
+    with np.errstate(under="ignore"):
+        p[~near] = special.stdtr(df[~near], z[~near])
+    t, n = z[near], df[near]
+    p[near] = 0.5 + np.sign(t) * special.betainc(0.5, n / 2, t * t / (n + t * t)) / 2
+    return p
 
 
 def t_quantile(q: np.ndarray, df: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def cycles_of(dates: np.ndarray) -> dict[str, np.ndarray]:
 
 @dataclass
 class Dates(Encoder):
-    """Dates: time in days, standardised, and the place in the cycles that the data go through."""
+    """Dates: time in days, standardised (or counted from the middle date), and the place in the cycles."""
 
     kind: ClassVar[str] = "dates"
     fill: float = 0.0

@@ -97,7 +97,7 @@ def _head(report: dict) -> dict[str, object]:
             + (f" × {count(columns)} columns" if columns is not None else "")
         )
     if isinstance(report.get("created"), str):
-        facts.append(clean(report["created"].replace("T", " ", 1).partition(".")[0], 40))
+        facts.append(clean(report["created"].replace("T", " ", 1).partition(".")[0].replace("Z", " UTC"), 40))
     if real(report.get("seconds")) is not None:
         facts.append(f"took {duration(report['seconds'])}")
     return {

@@ -17,28 +17,29 @@ Effect = tuple[str, float, float | None, float | None]
 def coefficients(effects: Sequence[Effect]) -> Panel | None:
     """Coefficients, the largest first; those whose interval holds zero are drawn faint."""
     caption = "Dot: coefficient. Bar: its interval. Grey where the interval holds zero: the sign is not settled."
-    return _effects("co", effects, "coefficient", "Coefficients with their intervals", caption)
+    return _effects("co", effects, "coefficient", "Coefficients with their intervals", caption, signed=True)
 
 
 def importance(effects: Sequence[Effect], unit: str) -> Panel | None:
     """How much worse the score gets when a column is shuffled."""
     caption = (
-        "How much worse the score becomes when the column is shuffled, so that it tells nothing. Bar: single shuffles."
+        "How much worse the score becomes when the column is shuffled, so that it tells nothing. "
+        "Bar: single shuffles. Grey: may be chance."
     )
-    return _effects("im", effects, unit, "Importance of the columns", caption)
+    return _effects("im", effects, unit, "Importance of the columns", caption, signed=False)
 
 
-def _effects(key: str, effects: Sequence[Effect], unit: str, title: str, caption: str) -> Panel | None:
+def _effects(key: str, effects: Sequence[Effect], unit: str, title: str, caption: str, signed: bool) -> Panel | None:
     if not effects:
         return None
     shown = effects[:SHOWN]
     if len(effects) > len(shown):
         caption += f" The first {len(shown)} of {len(effects)}."
-    drawings = [_draw(key + css[0], shown, unit, css == "wide").svg(title, css) for css in ("wide", "narrow")]
+    drawings = [_draw(key + css[0], shown, unit, css == "wide", signed).svg(title, css) for css in ("wide", "narrow")]
     return Panel(Markup("").join(drawings), title, caption, broad=True)
 
 
-def _draw(key: str, effects: Sequence[Effect], unit: str, wide: bool) -> Canvas:
+def _draw(key: str, effects: Sequence[Effect], unit: str, wide: bool, signed: bool) -> Canvas:
     row, width = (24, 920) if wide else (40, 380)
     left, right = (250, 30) if wide else (8, 8)
     top, bottom = (8, 44) if wide else (20, 44)
@@ -53,7 +54,7 @@ def _draw(key: str, effects: Sequence[Effect], unit: str, wide: bool) -> Canvas:
     canvas.label(x=unit)
     axes.axvline(0, color=INK, lw=1)
     for y, (name, value, lower, upper) in enumerate(effects):
-        settled = lower is None or upper is None or lower > 0 or upper < 0
+        settled = lower is None or upper is None or lower > 0 or (upper < 0 and signed)
         ink = ACCENT if settled else SOFT
         if lower is not None and upper is not None:
             axes.plot([lower, upper], [y, y], color=ink, lw=2.4)

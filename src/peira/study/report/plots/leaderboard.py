@@ -46,7 +46,7 @@ def leaderboard(entries: list[Entry], measure: str, lower_is_better: bool) -> li
     leaders = _leaders(shown)
     if len(leaders) >= 2:
         near = _limits(leaders)
-        if near[1] - near[0] < 0.4 * (limits[1] - limits[0]):
+        if near[1] - near[0] < 0.2 * (limits[1] - limits[0]):
             panels.append(
                 _panel(
                     "k",

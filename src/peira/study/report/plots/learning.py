@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from peira.study.report.figures import array, at, count
+from peira.study.report.figures import array, count, number
 from peira.study.report.plots.panel import Panel
 from peira.study.report.svg import ACCENT, BAND, PAPER, SECOND, SOFT, Canvas
 
@@ -61,7 +61,7 @@ def _curve(key: str, width: int, curve: Curve, measure: str) -> Canvas:
     canvas = Canvas(key, width, 340, right=130 if wide else 16)
     axes, sizes = canvas.axes, curve.sizes
     canvas.label(x="rows learned from", y=measure)
-    axes.set_xscale("log" if sizes[-1] >= 6 * sizes[0] else "linear")
+    axes.set_xscale("log" if sizes[-1] >= 3 * sizes[0] else "linear")
     axes.xaxis.set_major_locator(FixedLocator(_apart(sizes, wide)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -152,8 +152,7 @@ def history(values: dict[str, list], of: str) -> list[Panel]:
         canvas.axes.xaxis.get_major_locator().set_params(integer=True)
         last = y[steps[-1]]
         canvas.axes.margins(x=0.04, y=0.08)
-        size = float(np.ptp(y[steps])) or abs(last) or 1.0
-        canvas.note(steps[-1] + 1, last, at(last, 2 - int(np.floor(np.log10(size)))), SOFT, ha="right", offset=(0, 12))
+        canvas.note(steps[-1] + 1, last, number(last, 3), SOFT, ha="right", offset=(0, 12))
         caption = f"{count(np.isfinite(y).sum())} steps of {of}." if of else f"{count(np.isfinite(y).sum())} steps."
         panels.append(Panel(canvas.svg("Value at each step of the fit"), f"{name}, step by step", caption))
     return panels

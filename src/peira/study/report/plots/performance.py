@@ -99,8 +99,8 @@ def _residual(p: Predictions) -> Panel:
 
 
 def _groups(x: np.ndarray) -> list[np.ndarray]:
-    """Indices of rows in groups of like `x`, at least 25 a group; none where they would be too few to show a course."""
-    n = min(len(x) // 25, 16)
+    """Indices of rows in groups of like `x`, at least 40 a group; none where they would be too few to show a course."""
+    n = min(len(x) // 40, 16)
     return np.array_split(np.argsort(x, kind="stable"), n) if n >= 4 and np.ptp(x) > 0 else []
 
 

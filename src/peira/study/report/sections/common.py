@@ -31,6 +31,11 @@ def lower_is_better(better: Any) -> bool:
     return str(better).lower() in {"lower", "less", "smaller", "min", "minimise", "minimize", "false", "-1"}
 
 
+def capital(text: str) -> str:
+    """The text with a capital at its beginning, as a label."""
+    return text[:1].upper() + text[1:]
+
+
 @dataclass(frozen=True)
 class Measure:
     """The performance measure in words."""
@@ -45,9 +50,10 @@ class Measure:
     def of(cls, value: Any) -> Measure:
         m = table(value)
         least = m.get("range")[0] if isinstance(m.get("range"), list | tuple) and m["range"] else None
+        units = clean(m.get("units") or "", 40)
         return cls(
-            clean(m.get("title") or m.get("name") or "Score", 80),
-            clean(m.get("units") or "", 40),
+            clean(m.get("title") or m.get("name") or "score", 80),
+            "" if "unit of the target" in units else units,  # says nothing beside a number
             lower_is_better(m.get("better")),
             least,
         )
@@ -55,7 +61,7 @@ class Measure:
     @property
     def label(self) -> str:
         """Title and units, as an axis names them."""
-        return f"{self.title}, {self.units}" if self.units else self.title
+        return capital(f"{self.title}, {self.units}" if self.units else self.title)
 
     @property
     def direction(self) -> str:

@@ -22,7 +22,7 @@ from peira.study.report.figures import (
 )
 from peira.study.report.plots import leaderboard as plot
 from peira.study.report.plots.leaderboard import Entry
-from peira.study.report.sections.common import Measure, records, sentences, table
+from peira.study.report.sections.common import Measure, capital, records, sentences, table
 
 _ROWS = 100
 _SURE = 0.95
@@ -44,7 +44,7 @@ def verdict(report: dict, measure: Measure) -> dict[str, Any] | None:
         pair = bounds(v.get("interval"))
         figures.append(
             {
-                "name": measure.title,
+                "name": capital(measure.title),
                 "value": measured(v["score"], pair),
                 "units": measure.units,
                 "detail": f"{level} interval {interval(pair)}" if pair else "no interval",
@@ -67,7 +67,7 @@ def verdict(report: dict, measure: Measure) -> dict[str, Any] | None:
         pair = bounds(test.get("interval"))
         figures.append(
             {
-                "name": f"{measure.title} on the test table",
+                "name": f"{capital(measure.title)} on the test table",
                 "value": measured(test["score"], pair),
                 "units": measure.units,
                 "detail": f"{level} interval {interval(pair)}" if pair else "no interval",
@@ -168,6 +168,7 @@ def _row(rank: int, row: dict, best: dict, measure: Measure, places: int | None)
     return {
         "rank": count(rank),
         "title": _title(row),
+        "method": clean(row.get("method") or "", 60),
         "best": row is best,
         "baseline": bool(row.get("baseline")),
         "score": measured(row["score"], pair) if places is None else at(row["score"], places),
@@ -215,8 +216,9 @@ def _entry(row: dict, shown: dict) -> Entry:
         else "other"
     )
     folds = array(row.get("fold_scores"))[:50]
+    name = shown["title"] if len(shown["title"]) <= 38 else shown["method"] or shown["title"]
     return Entry(
-        shown["title"],
+        name,
         real(row["score"]),
         _drawn(row.get("interval")),
         folds[np.isfinite(folds)],

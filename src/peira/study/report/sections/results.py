@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from peira.study.report.escaping import clean, named, plain, shorten
-from peira.study.report.figures import array, bounds, count, decimals, interval, measured, number, real
+from peira.study.report.figures import array, at, bounds, count, decimals, interval, measured, number, real
 from peira.study.report.plots import Curve, Panel, coefficients, history, importance, learning_curve
 from peira.study.report.plots import performance as plots
 from peira.study.report.plots.explanation import Effect
 from peira.study.report.plots.performance import POINTS, Predictions
-from peira.study.report.sections.common import Measure, lower_is_better, records, sentences, table
+from peira.study.report.sections.common import Measure, capital, lower_is_better, records, sentences, table
 
 _ERRORS = 20
 _VALUES = 8
@@ -24,7 +25,7 @@ def performance(report: dict) -> dict[str, Any] | None:
     p = table(report.get("performance"))
     measures = [
         {
-            "title": clean(m.get("title") or m.get("name") or "", 80),
+            "title": capital(clean(m.get("title") or m.get("name") or "", 80)),
             "value": measured(m.get("value"), m.get("interval")),
             "interval": interval(m.get("interval")),
             "units": clean(m.get("units") or "", 40),
@@ -85,15 +86,13 @@ def _lesson(curve: Curve, measure: Measure) -> str:
         before = f"{measured(mean[-2], spread)}{units}"
         return f"From {count(sizes[-2])} to {count(sizes[-1])} rows the {measure.title} went from {before} to {now}."
     gain = (mean[-1] - curve.doubling) if measure.lower else (curve.doubling - mean[-1])
-    then = (
-        f"With twice the rows, {measure.title} {measured(curve.doubling, spread)}{units} can be expected, after {now}"
-    )
-    reached = abs(mean[-1] - mean[0])
-    if gain <= 0 or gain < 0.02 * reached:
-        return f"{then} with {count(sizes[-1])}: more rows of the same kind would hardly help."
+    expected = f"{measured(curve.doubling, spread)}{units}"
+    then = f"With twice the rows, the {measure.title} should be about {expected} (now {now} with {count(sizes[-1])})"
+    if gain < 0.02 * abs(mean[-1] - mean[0]):
+        return f"{then}: more rows of the same kind would hardly help."
     if gain < 0.5 * (spread[1] - spread[0]):
-        return f"{then} with {count(sizes[-1])}: a gain smaller than the differences between folds."
-    return f"{then} with {count(sizes[-1])}: more rows of the same kind would help."
+        return f"{then}: a gain smaller than the differences between folds."
+    return f"{then}: more rows of the same kind would help."
 
 
 def _effects(value: Any, middle: str) -> list[Effect]:
@@ -140,37 +139,63 @@ def errors(report: dict) -> dict[str, Any] | None:
     names: dict[str, None] = {}
     for row in rows:
         names.update(dict.fromkeys(map(str, list(table(row.get("values")))[:1000])))
-    shown = list(names)[:_VALUES]
+    shown = [_Column.of(name, rows) for name in list(names)[:_VALUES]]
+    places = _places([r.get(key) for r in rows for key in ("observed", "predicted")])
     return {
-        "columns": [{"name": named(n), "short": shorten(named(n), 24), "numeric": _numeric(rows, n)} for n in shown],
+        "columns": shown,
         "left_out": len(names) - len(shown),
-        "rows": [_error(row, shown) for row in rows],
+        "rows": [_error(row, shown, places) for row in rows],
         "bounded": any(bounds([r.get("low"), r.get("high")]) for r in rows),
     }
 
 
-def _error(row: dict, shown: list[str]) -> dict[str, Any]:
+def _places(values: list) -> int | None:
+    """Decimals at which numbers that stand below each other can be told apart."""
+    numbers = [x for x in map(real, values) if x is not None]
+    whole = all(x == int(x) for x in numbers)
+    return 0 if whole or not numbers else decimals([min(numbers), max(numbers)], 3)
+
+
+def _to(value: Any, places: int | None) -> str:
+    return number(value) if places is None else at(value, places)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column among the errors: numbers, aligned and to one precision, or words."""
+
+    name: str
+    short: str
+    key: str
+    numeric: bool
+    places: int | None
+
+    @classmethod
+    def of(cls, key: str, rows: list[dict]) -> _Column:
+        values = [v for v in (_values(row).get(key) for row in rows) if v is not None]
+        numeric = all(real(v) is not None for v in values)
+        return cls(named(key), shorten(named(key), 24), key, numeric, _places(values) if numeric else None)
+
+    def text(self, row: dict) -> str:
+        value = _values(row).get(self.key)
+        return _to(value, self.places) if self.numeric else plain(value, 48)
+
+
+def _values(row: dict) -> dict[str, Any]:
+    return {str(k): v for k, v in table(row.get("values")).items()}
+
+
+def _error(row: dict, columns: list[_Column], places: int | None) -> dict[str, Any]:
     observed, predicted = real(row.get("observed")), real(row.get("predicted"))
-    values = {str(k): v for k, v in table(row.get("values")).items()}
-    pair = bounds([row.get("low"), row.get("high")])
+    residual = number(None)
+    if observed is not None and predicted is not None:
+        residual = _to(observed - predicted, places)
+        residual = residual if residual.startswith("−") else "+" + residual
     return {
         "row": plain(row.get("row")),
-        "observed": number(observed),
-        "predicted": number(predicted),
-        "interval": interval(pair, decimals(pair, 3)),
-        "residual": _signed(observed, predicted),
-        "values": [plain(values.get(n), 48) for n in shown],
+        "observed": number(observed, 6),
+        "predicted": _to(predicted, places),
+        "interval": interval([row.get("low"), row.get("high")], places),
+        "residual": residual,
+        "values": [column.text(row) for column in columns],
     }
-
-
-def _numeric(rows: list[dict], name: str) -> bool:
-    """Whether all the values of a column that are there are numbers."""
-    values = [{str(k): v for k, v in table(r.get("values")).items()}.get(name) for r in rows]
-    return all(v is None or real(v) is not None for v in values)
-
-
-def _signed(observed: float | None, predicted: float | None) -> str:
-    if observed is None or predicted is None:
-        return number(None)
-    text = number(observed - predicted)
-    return text if text.startswith("−") else "+" + text
