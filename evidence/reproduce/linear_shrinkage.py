@@ -62,7 +62,7 @@ def prostate_ridge():
 
 @reproduction(
     "1.07",
-    claim="leave-one-out errors over a path equal those of as many fits; ten folds and one standard error shrink further",
+    claim="leave-one-out errors over a path equal those of as many fits; ten folds and one standard error shrink more",
     source="Golub, Heath, Wahba (1979); identity",
     protocol=RECIPE + "; every row left out in turn; 40 assignments to ten folds, as the book's is not known",
     mark="C",
@@ -76,7 +76,12 @@ def prostate_ridge_chosen():
     alphas = np.logspace(-3, 3, 7)
     model = RidgeCV(alphas).fit(X, y)
     brute = [
-        np.mean([(y[i] - Ridge(a).fit(np.delete(X, i, 0), np.delete(y, i)).predict(X[i : i + 1])[0]) ** 2 for i in range(len(y))])
+        np.mean(
+            [
+                (y[i] - Ridge(a).fit(np.delete(X, i, 0), np.delete(y, i)).predict(X[i : i + 1])[0]) ** 2
+                for i in range(len(y))
+            ]
+        )
         for a in model.alphas_
     ]
     yield check("leave-one-out errors", model.mse_path_, brute, relative=1e-10)

@@ -7,48 +7,44 @@ import sys
 import numpy as np
 import pytest
 
-
-def peira(*arguments, stdin=None, timeout=240):
-    return subprocess.run(
-        [sys.executable, "-m", "peira", *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout, check=False
-    )
+from peira import load, read
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, peira):
     """One run on bundled data, made from the command line, and what it printed."""
     folder = tmp_path_factory.mktemp("cli") / "diabetes"
     done = peira("learn", "example:diabetes", "--methods", "LinearRegression,Ridge", "--jobs", "1", "-o", folder, "--json")
-    assert done.returncode == 0, done.stderr.decode()
+    assert done.code == 0, done.err
     return folder, done
 
 
 def test_learn_prints_one_json_object(run):
     folder, done = run
-    (line,) = done.stdout.decode().splitlines()
+    (line,) = done.out.splitlines()
     said = json.loads(line)
     assert said["run"] == str(folder) and said["task"] == "regression" and said["measure"] == "rmse"
     assert said["best"]["method"] in ("LinearRegression", "Ridge", "RidgeCV")
     low, high = said["best"]["interval"]
     assert low < said["best"]["score"] < high < said["baseline"]["score"]
     assert {"leaderboard", "verdict"} <= said.keys()
-    assert b"cell" in done.stderr  # progress goes to stderr, in plain lines where it is no terminal
+    assert "search" in done.err  # progress goes to stderr, in plain lines where it is no terminal
 
 
-def test_predict_gives_a_row_a_row(run, tmp_path):
+def test_predict_gives_a_row_a_row(run, tmp_path, peira):
     folder, _ = run
     done = peira("predict", folder, "example:diabetes", "--interval", "0.9")
-    assert done.returncode == 0, done.stderr.decode()
-    header, *lines = done.stdout.decode().splitlines()
+    assert done.code == 0, done.err
+    header, *lines = done.out.splitlines()
     assert header == "prediction,low,high" and len(lines) == 442
     values = np.array([[float(v) for v in line.split(",")] for line in lines])
     assert (values[:, 1] < values[:, 0]).all() and (values[:, 0] < values[:, 2]).all()
     out = tmp_path / "out.csv"
-    assert peira("predict", folder, "example:diabetes", "-o", out).returncode == 0
-    assert peira("predict", folder, "example:diabetes", "-o", out).returncode == 2  # nothing is overwritten
+    assert peira("predict", folder, "example:diabetes", "-o", out).code == 0
+    assert peira("predict", folder, "example:diabetes", "-o", out).code == 2  # nothing is overwritten
 
 
-def test_the_other_commands(run):
+def test_the_other_commands(run, peira):
     folder, _ = run
     for command in (
         ["report", folder],
@@ -65,20 +61,17 @@ def test_the_other_commands(run):
         ["learn", "example:diabetes", "--dry-run"],
     ):
         done = peira(*command)
-        assert done.returncode == 0 and done.stdout.strip(), (command, done.stderr.decode())
+        assert done.code == 0 and done.out.strip(), (command, done.err)
         if "--json" in command:
-            json.loads(done.stdout)
+            json.loads(done.out)
 
 
-def test_compare_on_a_table_agrees_with_the_definition(run):
+def test_compare_on_a_table_agrees_with_the_definition(run, peira):
     folder, _ = run
-    (row,) = json.loads(peira("compare", folder, "--on", "example:diabetes", "--json").stdout)
-    from peira import load, read
-
+    (row,) = json.loads(peira("compare", folder, "--on", "example:diabetes", "--json").out)
     table = read("example:diabetes")
-    error = table["progression"] - load(folder).predict(table) if "progression" in table else None
-    if error is not None:
-        assert row["score"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-9)
+    error = table["progression"] - load(folder).predict(table)
+    assert row["score"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -100,25 +93,26 @@ def test_compare_on_a_table_agrees_with_the_definition(run):
         (["methods", "--task", "regresion"], 3, "did you mean 'regression'"),
     ],
 )
-def test_errors_are_a_sentence_and_a_code(arguments, code, says, tmp_path, monkeypatch):
+def test_errors_are_a_sentence_and_a_code(arguments, code, says, tmp_path, monkeypatch, peira):
     monkeypatch.chdir(tmp_path)
     done = peira(*arguments)
-    err = done.stderr.decode()
-    assert done.returncode == code, err
-    assert says in err and "Traceback" not in err
-    assert not done.stdout
+    assert done.code == code, done.err
+    assert says in done.err and "Traceback" not in done.err
+    assert not done.out
 
 
-def test_requirements_decide_the_exit_code(tmp_path):
+def test_requirements_decide_the_exit_code(tmp_path, peira):
     learn = ["learn", "example:diabetes", "--methods", "LinearRegression", "--jobs", "1"]
-    assert peira(*learn, "-o", tmp_path / "a", "--require", "rmse<=1000", "--require", "r2>0.1").returncode == 0
+    assert peira(*learn, "-o", tmp_path / "a", "--require", "rmse<=1000", "--require", "r2>0.1").code == 0
     done = peira(*learn, "-o", tmp_path / "b", "--require", "rmse<=1")
-    assert done.returncode == 4 and b"required rmse <= 1, reached" in done.stderr
+    assert done.code == 4 and "required rmse <= 1, reached" in done.err
 
 
 def test_stdin_is_kept_for_resuming(tmp_path):
     rng = np.random.default_rng(0)
     text = "a,b,y\n" + "\n".join(f"{a},{b},{a - b}" for a, b in rng.normal(size=(60, 2)))
-    done = peira("learn", "-", "-y", "y", "--methods", "LinearRegression", "-o", tmp_path / "run", "--json", stdin=text.encode())
+    command = [sys.executable, "-m", "peira", "learn", "-", "-y", "y", "--methods", "LinearRegression", "-o", str(tmp_path / "run"), "--json"]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout)["best"]["method"] == "LinearRegression"
     assert (tmp_path / "run" / "data" / "stdin").read_bytes() == text.encode()

@@ -118,7 +118,7 @@ HARM = {
     "an axis more": lambda t: t[None].clone(),
     "flat": lambda t: t.reshape(-1).clone() if t.dim() > 1 else None,
     "empty": lambda t: t[:0].clone() if t.dim() else None,
-    "negative": lambda t: -1 - t.abs() if not (t.dtype == torch.bool) else None,
+    "negative": lambda t: -1 - t.abs() if t.dtype != torch.bool else None,
     "huge": lambda t: torch.full_like(t, 2**62) if t.dtype == torch.int64 else None,
 }
 

@@ -285,6 +285,11 @@ def test_a_save_that_is_cut_off_leaves_one_of_the_two_models(model, monkeypatch,
     else:
         mean((0.0, 0.0, 9.0)).save(model)
     assert load(model).predict([[0.0]]).tolist() == [3.0 if writes == 2 else 7 / 3]
+    if writes < 2:  # and a second one is cut off as well
+        done.clear()
+        with pytest.raises(KeyboardInterrupt):
+            mean((0.0, 0.0, 12.0)).save(model)
+        assert load(model).predict([[0.0]]).tolist() == [7 / 3]
     monkeypatch.undo()
     mean((0.0, 0.0, 6.0)).save(model)
     assert load(model).predict([[0.0]]).tolist() == [2.0]

@@ -163,8 +163,6 @@ class TestStudentT:
 
     def test_crps_needs_a_mean(self):
         assert np.isnan(StudentT([1.0, 0.5], [0.0, 0.0], 1.0).crps(0.0)).all()
-        # a value printed in the documentation of the Python package scoringrules would need its argument
-        # order; the integral in test_predictive.py is the reference here
         assert StudentT(1.5, 0.0, 1.0).crps(0.0) > 0
 
     def test_point_mass(self):

@@ -354,6 +354,16 @@ def test_malformed_priors_are_refused(seed, bad):
         BayesianLinearRegression(**bad).fit(*draw(seed, 5, 2))
 
 
+def test_overflow_is_named(seed):
+    for shape in ((9, 2), (2, 9)):
+        X, y = draw(seed, *shape)
+        X[:, 1] *= 1e200
+        with pytest.raises(DataError, match="squares of column 'x1'"):
+            BayesianLinearRegression().fit(X, y)
+        with pytest.raises(DataError, match="squares of the targets"):
+            BayesianLinearRegression().partial_fit(X[:, :1], y * 1e200)
+
+
 @pytest.mark.parametrize("shape", [(9, 2), (3, 5)])
 def test_saved_and_loaded_goes_on_learning(seed, shape, tmp_path):
     X, y = draw(seed, *shape)

@@ -215,3 +215,8 @@ def test_tensors_in_tensors_out(seed):
     model = BayesianRidge().fit(X, y)
     assert all(isinstance(v, torch.Tensor) for v in (model.coef_, model.sigma_, model.predict_dist(X).std))
     assert isinstance(model.partial_fit(X, y).coef_, torch.Tensor)
+
+
+def test_tensors_are_saved(seed, tmp_path):
+    model = BayesianRidge().fit(*(torch.from_numpy(a) for a in draw(seed, 9, 2)))
+    assert torch.equal(peira.load(model.save(tmp_path / "m")).sigma_, model.sigma_)

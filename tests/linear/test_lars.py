@@ -188,7 +188,9 @@ def test_weights_are_repetitions_and_sparse_is_dense(seed, form):
 
 def test_units_of_the_target(seed, form):
     X, y = problem(seed, 30, 5)
-    np.testing.assert_allclose(Lars().fit(X, 1e6 * y + 5).coef_path_, 1e6 * Lars().fit(X, y).coef_path_, rtol=1e-6, atol=1e-2)
+    np.testing.assert_allclose(
+        Lars().fit(X, 1e6 * y + 5).coef_path_, 1e6 * Lars().fit(X, y).coef_path_, rtol=1e-6, atol=1e-2
+    )
 
 
 def test_steps_that_run_out_warn(seed):

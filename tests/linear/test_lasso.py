@@ -104,8 +104,15 @@ def test_optimality_conditions(seed, form, N, D, weighted, kind):
         X[:, 1] = np.random.default_rng(seed + 2).standard_normal(N) + 5.0  # a full column among sparse ones
     s = np.random.default_rng(seed).integers(0, 3, N).astype(float) if weighted else None
     given = sparse.csr_array(X) if kind == "sparse" else X
-    for l1_ratio, positive, fit_intercept in [(1.0, False, True), (0.5, False, True), (1.0, True, True), (0.5, False, False)]:
-        model = ElasticNet(0.1, l1_ratio=l1_ratio, positive=positive, fit_intercept=fit_intercept, tol=1e-14, max_iter=5000)
+    for l1_ratio, positive, fit_intercept in [
+        (1.0, False, True),
+        (0.5, False, True),
+        (1.0, True, True),
+        (0.5, False, False),
+    ]:
+        model = ElasticNet(
+            0.1, l1_ratio=l1_ratio, positive=positive, fit_intercept=fit_intercept, tol=1e-14, max_iter=5000
+        )
         model.fit(given, y, sample_weight=s)
         assert model.stopped_ == "converged"
         assert kkt(model, X, y, 0.1, l1_ratio, s) < 1e-5
@@ -120,7 +127,10 @@ def test_equals_scikit_learn(seed, form, N, D):
         (Lasso(0.1, tol=1e-14, max_iter=5000), sk.Lasso(0.1, tol=1e-14, max_iter=10**6)),
         (ElasticNet(0.2, tol=1e-14, max_iter=5000), sk.ElasticNet(0.2, tol=1e-14, max_iter=10**6)),
         (Lasso(0.1, positive=True, tol=1e-14, max_iter=5000), sk.Lasso(0.1, positive=True, tol=1e-14, max_iter=10**6)),
-        (Lasso(0.1, fit_intercept=False, tol=1e-14, max_iter=5000), sk.Lasso(0.1, fit_intercept=False, tol=1e-14, max_iter=10**6)),
+        (
+            Lasso(0.1, fit_intercept=False, tol=1e-14, max_iter=5000),
+            sk.Lasso(0.1, fit_intercept=False, tol=1e-14, max_iter=10**6),
+        ),
     ]:
         for weights in (None, s):
             ours.fit(X, y, sample_weight=weights)

@@ -78,7 +78,7 @@ def predict(model: str, source: str, *, output: str | None, interval: float | No
         y = table[target]
         known = np.isfinite(y)
         inside = np.mean(((y >= columns["low"]) & (y <= columns["high"]))[known]) if known.any() else np.nan
-        _note(f"{inside:.1%} of {int(known.sum())} known targets lie inside the {interval:.0%} intervals")
+        _note(f"{100 * inside:.1f} % of {int(known.sum())} known targets lie inside the {100 * interval:g} % intervals")
     if output is None:
         sys.stdout.write(text)
     else:

@@ -54,4 +54,6 @@ class Card:
         if isinstance(self.tasks, str):
             object.__setattr__(self, "tasks", (self.tasks,))
         if self.incremental not in ("", "equals one fit", "approximate"):
-            raise ValueError(f"a card's 'incremental' is '', 'equals one fit' or 'approximate', got {self.incremental!r}")
+            raise ValueError(
+                f"a card's 'incremental' is '', 'equals one fit' or 'approximate', got {self.incremental!r}"
+            )

@@ -103,7 +103,9 @@ def open_matrix(
     """
     if isinstance(X, torch.Tensor):
         if X.dim() != 2:
-            raise DataError(f"{owner} expected 2D array for {name}, got a tensor of shape {tuple(X.shape)}. Reshape your data")
+            raise DataError(
+                f"{owner} expected 2D array for {name}, got a tensor of shape {tuple(X.shape)}. Reshape your data"
+            )
         if X.is_complex():
             raise DataError(f"Complex data not supported: {owner} got {X.dtype}")
         if X.is_sparse or X.layout == torch.sparse_csr:
@@ -113,14 +115,18 @@ def open_matrix(
     elif sparse.issparse(X):
         if not sparse_ok:
             raise TypeError(
-                f"Sparse data was passed, but {owner} needs dense data: use X.toarray() if memory allows, or a method whose "
-                "card says 'sparse'"
+                f"Sparse data was passed, but {owner} needs dense data: use X.toarray() if memory allows, "
+                "or a method whose card says 'sparse'"
             )
-        array = check_array(X, accept_sparse="csr", dtype=np.float64, ensure_all_finite=False, estimator=owner, input_name=name)
+        array = check_array(
+            X, accept_sparse="csr", dtype=np.float64, ensure_all_finite=False, estimator=owner, input_name=name
+        )
         opened = Queries(array, as_numpy=True, device=torch.device("cpu"), dtype=dtype)
     else:
         array = _numeric_array(X, owner, name)
-        array = check_array(array, dtype=[np.float64, np.float32], ensure_all_finite=False, estimator=owner, input_name=name)
+        array = check_array(
+            array, dtype=[np.float64, np.float32], ensure_all_finite=False, estimator=owner, input_name=name
+        )
         opened = Queries(_share(array).to(dtype), as_numpy=True, device=torch.device("cpu"), dtype=dtype)
     opened.names = tuple(names) if names is not None else None
     _require_finite(opened, owner, missing_ok, name)
@@ -144,9 +150,13 @@ def open_targets(y: Any, N: int, like: Queries, *, owner: str, multi_output: boo
         except (TypeError, ValueError) as error:
             raise DataError(f"{owner} needs numbers as targets: {error}") from error
     if Y.dim() not in (1, 2) or (Y.dim() == 2 and (Y.shape[1] == 0 or (not multi_output and Y.shape[1] != 1))):
-        raise DataError(f"{owner} expected targets of shape (N,){' or (N, K)' if multi_output else ''}, got {tuple(Y.shape)}")
+        raise DataError(
+            f"{owner} expected targets of shape (N,){' or (N, K)' if multi_output else ''}, got {tuple(Y.shape)}"
+        )
     if Y.shape[0] != N:
-        raise DataError(f"Found input variables with inconsistent numbers of samples: X has {N} rows, y has {Y.shape[0]}")
+        raise DataError(
+            f"Found input variables with inconsistent numbers of samples: X has {N} rows, y has {Y.shape[0]}"
+        )
     Y = Y.to(device=like.device, dtype=like.dtype)
     squeeze = Y.dim() == 1 or not multi_output
     Y = Y.reshape(N, -1)
@@ -156,8 +166,8 @@ def open_targets(y: Any, N: int, like: Queries, *, owner: str, multi_output: boo
         kind = "NaN" if torch.isnan(Y[row, column]) else "infinity"
         where = "" if squeeze else f" of output {column}"
         raise DataError(
-            f"Input y contains NaN or infinity: {int(bad.sum())} of {Y.numel()} targets, first {kind} in row {row}{where}; "
-            "drop these rows before fitting"
+            f"Input y contains NaN or infinity: {int(bad.sum())} of {Y.numel()} targets, "
+            f"first {kind} in row {row}{where}; drop these rows before fitting"
         )
     return Y, squeeze
 
@@ -185,11 +195,16 @@ def open_weights(sample_weight: Any, N: int, like: Queries, *, owner: str) -> to
     bad = ~(torch.isfinite(w) & (w >= 0))
     if bad.any():
         row = int(bad.nonzero()[0])
-        raise DataError(f"sample_weight must hold finite numbers >= 0; {owner} got {float(w[row])} (NaN, infinity or negative) in row {row}")
+        raise DataError(
+            f"sample_weight must hold finite numbers >= 0; "
+            f"{owner} got {float(w[row])} (NaN, infinity or negative) in row {row}"
+        )
     if float(w.sum()) == 0:
         raise DataError(f"all sample weights are zero: nothing is left for {owner} to learn from")
     if not torch.isfinite(w.sum()):
-        raise DataError(f"the sample weights add up to infinity; {owner} needs a finite sum: divide them by their largest")
+        raise DataError(
+            f"the sample weights add up to infinity; {owner} needs a finite sum: divide them by their largest"
+        )
     return w
 
 
@@ -202,17 +217,21 @@ def _numeric_array(value: Any, owner: str, what: str) -> np.ndarray:
     elif nw.dependencies.is_polars_lazyframe(value):
         raise DataError(f"{owner} got a lazy frame as {what}: call collect() first")
     if np.ma.is_masked(value):
-        raise DataError(f"{owner} got a masked array as {what}, with {np.ma.count_masked(value)} values masked: fill or drop them")
+        raise DataError(
+            f"{owner} got a masked array as {what}, with {np.ma.count_masked(value)} values masked: fill or drop them"
+        )
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise DataError(f"{owner} cannot read {what} as an array, are its rows of equal length? {error}") from error
     if array.dtype.kind == "c":
         raise DataError(f"Complex data not supported: {owner} got {what} of {array.dtype}")
-    if array.dtype.kind in "mMSUVT" or (array.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in array.flat)):
+    if array.dtype.kind in "mMSUVT" or (
+        array.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in array.flat)
+    ):
         raise DataError(
-            f"{owner} needs numbers as {what}, got {'texts' if array.dtype.kind in 'SUTO' else array.dtype}: convert them first, "
-            "or put peira.experience.DesignMatrix before it. could not convert string to float"
+            f"{owner} needs numbers as {what}, got {'texts' if array.dtype.kind in 'SUTO' else array.dtype}: "
+            "convert them first, or put peira.experience.DesignMatrix before it. could not convert string to float"
         )
     return array
 
@@ -238,7 +257,9 @@ def _open_frame(frame: Any) -> nw.DataFrame:
 
 def _frame_to_numpy(frame: Any, owner: str) -> np.ndarray:
     table = _open_frame(frame)
-    words = [c for c, dtype in table.schema.items() if not (dtype.is_numeric() or dtype == nw.Boolean or dtype == nw.Object)]
+    words = [
+        c for c, dtype in table.schema.items() if not (dtype.is_numeric() or dtype == nw.Boolean or dtype == nw.Object)
+    ]
     if words:
         raise DataError(
             f"column {words[0]!r} holds {table.schema[words[0]]}, not numbers"
@@ -251,15 +272,19 @@ def _frame_to_numpy(frame: Any, owner: str) -> np.ndarray:
 def _require_size(shape: tuple[int, ...], owner: str) -> None:
     N, D = shape
     if N == 0:
-        raise DataError(f"Found array with 0 sample(s) (shape={tuple(shape)}) while a minimum of 1 is required by {owner}.")
+        raise DataError(
+            f"Found array with 0 sample(s) (shape={tuple(shape)}) while a minimum of 1 is required by {owner}."
+        )
     if D == 0:
-        raise DataError(f"Found array with 0 feature(s) (shape={tuple(shape)}) while a minimum of 1 is required by {owner}.")
+        raise DataError(
+            f"Found array with 0 feature(s) (shape={tuple(shape)}) while a minimum of 1 is required by {owner}."
+        )
 
 
 def _require_finite(opened: Queries, owner: str, missing_ok: bool, name: str) -> None:
     X = opened.X
     values = torch.from_numpy(X.data) if sparse.issparse(X) else X
-    # One pass over memory in the usual case: a sum is finite only if every term is (or it overflows, and we look closer).
+    # One pass over memory in the usual case: a sum is finite only if every term is; if it overflows, we look closer.
     if torch.isfinite(values.sum()):
         return
     bad = torch.isinf(values) if missing_ok else ~torch.isfinite(values)
@@ -279,8 +304,8 @@ def _require_finite(opened: Queries, owner: str, missing_ok: bool, name: str) ->
     label = repr(opened.names[column]) if opened.names else f"{column} of {name}"
     others = int(bad.sum()) - len(rows)
     raise DataError(
-        f"Input {name} contains NaN or infinity: column {label} holds {len(rows)} {'NaN or infinite' if len(rows) > 1 else kind} "
-        f"value{'s' if len(rows) > 1 else ''} (first: {kind} in row {int(rows[0])})"
+        f"Input {name} contains NaN or infinity: column {label} holds {len(rows)} "
+        f"{'NaN or infinite values' if len(rows) > 1 else f'{kind} value'} (first: {kind} in row {int(rows[0])})"
         + (f", other columns {others} more" if others else "")
         + f"; {owner} needs finite numbers: drop or clip them, or impute with peira.experience.DesignMatrix"
     )

@@ -39,7 +39,9 @@ class Method(Parametrised, BaseEstimator):
         super().__init_subclass__(**kwargs)
         for base in cls.__mro__[1:]:
             if "card" in vars(base):
-                raise TypeError(f"{base.__name__} is final (it has a card); derive {cls.__name__} from its abstract base")
+                raise TypeError(
+                    f"{base.__name__} is final (it has a card); derive {cls.__name__} from its abstract base"
+                )
         for verb in ("fit", "partial_fit"):
             if verb in vars(cls):
                 setattr(cls, verb, _all_or_nothing(vars(cls)[verb]))
@@ -65,7 +67,10 @@ class Method(Parametrised, BaseEstimator):
         return super().set_params(**params)
 
     def save(self, path: str | Path) -> Path:
-        """Write the fitted method into a folder: ``model.json`` and ``weights.safetensors``.
+        """Write the method, fitted or not, into a folder: ``model.json`` and ``weights.safetensors``.
+
+        Stored are the parameters and what was learned, which is rows of the training data only for
+        methods that predict from them. Settings of scikit-learn (``set_output``) are not.
 
         Parameters
         ----------
@@ -167,7 +172,8 @@ class Method(Parametrised, BaseEstimator):
     def _check_width(self, data: Queries) -> None:
         if data.X.shape[1] != self.n_features_in_:
             raise DataError(
-                f"X has {data.X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
+                f"X has {data.X.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input"
             )
 
     def _check_learned(self) -> None:

@@ -149,7 +149,9 @@ class Parametrised:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        inherited = {name: p for base in reversed(cls.__mro__[1:]) for name, p in vars(base).get("_own_parameters", {}).items()}
+        inherited = {
+            name: p for base in reversed(cls.__mro__[1:]) for name, p in vars(base).get("_own_parameters", {}).items()
+        }
         own = {}
         for name, annotation in vars(cls).get("__annotations__", {}).items():
             declared = vars(cls).get(name)
@@ -158,7 +160,9 @@ class Parametrised:
                 delattr(cls, name)
         untyped = [name for name, value in vars(cls).items() if isinstance(value, Parameter)]
         if untyped:
-            raise TypeError(f"parameter {untyped[0]!r} of {cls.__qualname__} needs a type: {untyped[0]}: float = param(...)")
+            raise TypeError(
+                f"parameter {untyped[0]!r} of {cls.__qualname__} needs a type: {untyped[0]}: float = param(...)"
+            )
         cls._own_parameters = own
         # A redeclared parameter keeps its first place, so that positions do not depend on who redeclares.
         cls._parameters = {**inherited, **own}
@@ -248,7 +252,14 @@ def _fits(value: Any, annotation: Any) -> bool:
 
 def describe(annotation: Any) -> str:
     """A type in words: ``float | Literal['auto']`` is "a number or 'auto'"."""
-    words = {bool: "True or False", int: "a whole number", float: "a number", str: "a string", type(None): "None", None: "None"}
+    words = {
+        bool: "True or False",
+        int: "a whole number",
+        float: "a number",
+        str: "a string",
+        type(None): "None",
+        None: "None",
+    }
     parts: list[str] = []
     for a in _options(annotation):
         if typing.get_origin(a) is Literal:

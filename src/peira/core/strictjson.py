@@ -42,7 +42,9 @@ def loads(text: bytes, *, what: str, max_bytes: int = 64 * 2**20) -> Any:
         return json.loads(
             text.decode("utf-8"),
             parse_constant=lambda token: _refuse(what, f"the token {token}, which JSON does not have"),
-            parse_int=lambda digits: int(digits) if len(digits) <= _MAX_DIGITS else _refuse(what, "an integer of too many digits"),
+            parse_int=lambda digits: (
+                int(digits) if len(digits) <= _MAX_DIGITS else _refuse(what, "an integer of too many digits")
+            ),
             parse_float=lambda digits: _finite(digits, what),
             object_pairs_hook=lambda pairs: _unique(pairs, what),
         )

@@ -130,7 +130,7 @@ class BayesianLinearRegression(LinearRegressor):
         Cost: N D^2 for the block, D^3 for the posterior after it.
         """
         data = self._continue(X, y, sample_weight)
-        block = Moments.of(data.X, data.Y, data.w, centred=self.fit_intercept)
+        block = summarise(data, centred=self.fit_intercept, stream=True)
         return self._learn(data, self._moments() + block if hasattr(self, "summary_") else block)
 
     def merge(self, other: "BayesianLinearRegression") -> "BayesianLinearRegression":
@@ -219,7 +219,7 @@ class BayesianLinearRegression(LinearRegressor):
             dist = StudentT(
                 (2 * a).expand_as(loc).reshape(shape), loc.reshape(shape), scale.reshape(shape), as_numpy=data.as_numpy
             )
-        self._learn(data, self._moments() + Moments.of(data.X, data.Y, centred=self.fit_intercept))
+        self._learn(data, self._moments() + summarise(data, centred=self.fit_intercept, stream=True))
         return dist
 
     def prior_dist(self, X: Any, noise: bool = True) -> Predictive:

@@ -62,7 +62,9 @@ class CoefficientTable:
         ]
         widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
         lines = [
-            "  ".join([row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]).rstrip()
+            "  ".join(
+                [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
+            ).rstrip()
             for row in [heads, *rows]
         ]
         return "\n".join([*lines, self.note]) if self.note else "\n".join(lines)

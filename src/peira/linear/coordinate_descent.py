@@ -29,7 +29,9 @@ The smaller one counts. A fit ends when the gap is at most ``tol`` times the squ
 
 **Two forms of the same step.** On the Gram matrix a step costs D and no longer depends on N (the "covariance
 updates" of Friedman et al. 2010). On the columns of X a step costs N, or the stored entries of a sparse
-column, and nothing is formed.
+column, and nothing is formed. On the Gram matrix all of q is known at any time, so what a step would gain costs
+nothing to tell, and a sweep makes only the steps that gain a fifth of the last sweep's best: twice or three times
+fewer (the idea of the Gauss-Southwell rule, Nutini et al. 2015).
 
 **When the support is right but the weights are slow,** the objective is a smooth quadratic on the support with the
 signs held; one Cholesky solve goes to its minimum, or as far as the first sign that would change (the
@@ -40,6 +42,8 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..numerics.compile import compiled
+
+WORTHWHILE = 0.2  # share of the last sweep's largest gain that makes a step worth its price
 
 
 @compiled(inline=True)
@@ -113,17 +117,19 @@ def descend_on_gram(G, c, yy, l1, l2, positive, w, q, goal, sweeps):
         Sweeps that were made.
     """
     D = w.size
-    gap = np.inf
+    gap, most = np.inf, 0.0
     for sweep in range(sweeps):
+        enough, most = WORTHWHILE * most, 0.0
         for j in range(D):
             square = G[j, j]
             if square == 0.0:
                 continue
-            old = w[j]
-            new = soft_threshold(q[j] + square * old, l1, positive) / (square + l2)
-            if new != old:
+            new = soft_threshold(q[j] + square * w[j], l1, positive) / (square + l2)
+            step = new - w[j]
+            gain = step * step * (square + l2)
+            most = max(most, gain)
+            if gain > 0.0 and gain >= enough:
                 w[j] = new
-                step = new - old
                 row = G[j]
                 for i in range(D):
                     q[i] -= step * row[i]

@@ -37,7 +37,7 @@ class PenaltySearch(LinearRegressor):
     eps: float = param(1e-3, "smallest penalty, as a fraction of the largest", above=0, below=1)
     alphas: object = param(100, "how many penalties, or an array of them")
     fit_intercept: bool = param(True, "estimate a constant term")
-    max_iter: int = param(1000, "most rounds for a penalty; a round is up to 20 sweeps over the columns", low=1)
+    max_iter: int = param(1000, "most rounds for a penalty; a round is some 50 sweeps over the columns", low=1)
     tol: float = param(1e-4, "largest duality gap, as a fraction of the squared norm of the centred target", low=0)
     cv: object = param(None, "number of folds (None: 5), a splitter, or pairs of training and test rows")
     positive: bool = param(False, "allow no negative weights")

@@ -48,7 +48,7 @@ class PenalisedRegressor(LinearRegressor):
         positional=True,
     )
     fit_intercept: bool = param(True, "estimate a constant term")
-    max_iter: int = param(1000, "most rounds; a round is up to 20 sweeps over the columns", low=1)
+    max_iter: int = param(1000, "most rounds; a round is some 50 sweeps over the columns", low=1)
     tol: float = param(1e-4, "largest duality gap, as a fraction of the squared norm of the centred target", low=0)
     positive: bool = param(False, "allow no negative weights")
 

@@ -65,7 +65,7 @@ class GramProblem:
         return self.G[j]
 
     def round(self, l1: float, l2: float, goal: float) -> float:
-        """Up to 20 sweeps, then a step on the support; the duality gap."""
+        """Up to 50 sweeps, then a step on the support; the duality gap."""
         G, c, w, q = self.G, self.c, self.w, self.q
         if l1 == 0.0 and l2 == 0.0:  # least squares of smallest norm: no dual bound exists short of the exact solution
             self.start(np.linalg.lstsq(G, c, rcond=len(c) * EPS)[0])
@@ -181,7 +181,7 @@ def elastic_net_path(
     tol : float, default 1e-4
         Largest duality gap, as a fraction of the squared norm of y.
     max_iter : int, default 1000
-        Most rounds for each penalty; a round is up to 20 sweeps over the columns and one look at all of them.
+        Most rounds for each penalty; a round is some 50 sweeps over the columns and one look at all of them.
     sample_weight : array of shape (N,), optional
 
     Returns

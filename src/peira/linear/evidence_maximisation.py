@@ -43,7 +43,7 @@ from ..core import Card, DataError, iterate, param
 from ..core.errors import UnreadableError
 from ..core.inputs import Data, Queries
 from ..core.predictive import Normal
-from ..numerics.moments import Moments, gram
+from ..numerics.moments import gram
 from .model import LinearRegressor, linear_map
 from .summary import Rows, Summary, restored, stored, summarise
 
@@ -128,7 +128,7 @@ class BayesianRidge(LinearRegressor):
         Cost: N D^2 for the block and D^3 to maximise the evidence anew.
         """
         data = self._continue(X, y, sample_weight)
-        summary = Moments.of(data.X, data.Y, data.w, centred=self.fit_intercept)
+        summary = summarise(data, centred=self.fit_intercept, stream=True)
         total = float(data.Y.sum() if data.w is None else data.w @ data.Y[:, 0])
         if hasattr(self, "summary_"):
             before = restored(self.summary_, data)
@@ -225,8 +225,8 @@ class BayesianRidge(LinearRegressor):
         above, below = norm + 2 * self.lambda_2, sse + 2 * self.alpha_2
         if W + 2 * self.alpha_1 <= gamma:
             raise DataError(
-                f"the sample weights sum to {W:.6g}, but the rows determine {gamma:.6g} weights: nothing is left to tell "
-                "the noise; scale sample_weight up, or give alpha_1 > 0"
+                f"the sample weights sum to {W:.6g}, but the rows determine {gamma:.6g} weights: nothing is left to "
+                "tell the noise; scale sample_weight up, or give alpha_1 > 0"
             )
         if min(above, below, gamma + 2 * self.lambda_1) <= 0:
             raise DataError(
@@ -246,7 +246,7 @@ class BayesianRidge(LinearRegressor):
         super()._check_learned()
         if not self.__sklearn_is_fitted__():
             return
-        R, D = np.size(getattr(self, "eigenvalues_", 0)), self.n_features_in_
+        R, D = (*np.shape(getattr(self, "eigenvalues_", 0)), 0)[0], self.n_features_in_
         rows = np.shape(self.summary_["A"]) if "A" in getattr(self, "summary_", {}) else None
         if np.shape(getattr(self, "basis_", 0)) != (R, R) or (rows or (D,))[0] != R or (rows or (0, D))[1] != D:
             raise UnreadableError(f"BayesianRidge should hold a decomposition for {D} columns, and does not")

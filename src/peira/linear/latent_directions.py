@@ -44,7 +44,7 @@ class LatentDirections(TransformerMixin, LinearRegressor):
             ``n_components_`` is less than ``n_components`` where the inputs have no more directions.
         """
         data = self._begin(X, y, sample_weight)
-        N, D = data.X.shape
+        D = data.X.shape[1]
         M = self.n_components
         if M == "cv":
             folds = make_folds(data, self.cv, type(self).__name__)
@@ -78,4 +78,6 @@ class LatentDirections(TransformerMixin, LinearRegressor):
             D = self.n_features_in_
             shapes = [np.shape(v) for v in (self.x_rotations_, self.x_mean_, self.x_scale_)]
             if shapes != [(D, self.n_components_), (D,), (D,)]:
-                raise UnreadableError(f"{type(self).__name__} of {D} columns has directions, means and scales of shapes {shapes}")
+                raise UnreadableError(
+                    f"{type(self).__name__} of {D} columns has directions, means and scales of shapes {shapes}"
+                )

@@ -4,26 +4,27 @@ r"""Least squares: the line, plane or hyperplane with the smallest squared error
 
 .. math:: \hat w = \arg\min_w \sum_n v_n (y_n - w_0 - w^T x_n)^2
 
-with v_n the weights of the rows. It is the maximum of the likelihood if the errors are independent and normal with one
-variance; without normality it is still the best unbiased estimate that is linear in y (Gauss and Markov).
+with v_n the weights of the rows. It is the maximum of the likelihood if the errors are independent and normal with
+one variance; without normality it is still the best unbiased estimate that is linear in y (Gauss and Markov).
 
-**What is known about the estimates.** With C the inverse of the centred scatter of the inputs, P parameters and N rows,
+**What is known about the estimates.** With C the inverse of the centred scatter of the inputs, P parameters, N rows,
 
 .. math:: s^2 = \frac{RSS}{N - P}, \quad \mathrm{std}(w_j) = s \sqrt{C_{jj}}
 
 .. math:: y(x) \sim t_{N-P}\left(w_0 + w^T x, \; s \sqrt{1 + 1/N + (x - \bar x)^T C (x - \bar x)}\right)
 
-The maximum-likelihood estimate of the noise variance divides by N instead: it is biased low, and `residual_std_` is not it.
+The maximum-likelihood estimate of the noise variance divides by N instead: it is biased low, and not
+``residual_std_``.
 
 **How it is computed.** By QR of centred, scaled columns with refinement in doubled precision, or for large
-well-conditioned problems by the Gram matrix with refinement (`peira.numerics.least_squares`): as many digits as the data
-hold, whatever the units. Columns that depend on others are named in a warning, never dropped in silence; the solution is
-then the shortest, as by the pseudo-inverse.
+well-conditioned problems by the Gram matrix with refinement (`peira.numerics.least_squares`): as many digits as the
+data hold, whatever the units. Columns that depend on others are named in a warning, never dropped in silence; the
+solution is then the shortest, as by the pseudo-inverse. Cost: N D^2 + D^3 in time, D^2 in memory beside the data.
 
 **Weights** count as repetitions: a row of weight 2 is two rows, also in N.
 
-**Use it** with many more rows than columns, and when the coefficients themselves are of interest. With many or collinear
-columns, ridge or lasso predict better; outliers pull hard, since errors count squared.
+**Use it** with many more rows than columns, and when the coefficients themselves are of interest. With many or
+collinear columns, ridge or lasso predict better; outliers pull hard, since errors count squared.
 
 Reference: Hastie, Tibshirani & Friedman (2009), The Elements of Statistical Learning, 3.2, eqs 3.3 to 3.15;
 the predictive distribution: Gelman et al. (2013), Bayesian Data Analysis, 14.2.
@@ -158,8 +159,8 @@ class LinearRegression(LinearRegressor):
         queries = self._queries(X)
         if not self.df_residual_ > 0:
             raise DataError(
-                f"{self.n_samples_:g} rows leave no degrees of freedom for the noise beside {self.rank_ + self.fit_intercept} "
-                "parameters: give more rows, or use BayesianLinearRegression"
+                f"{self.n_samples_:g} rows leave no degrees of freedom for the noise beside "
+                f"{self.rank_ + self.fit_intercept} parameters: give more rows, or use BayesianLinearRegression"
             )
         root, mean = queries.tensor(self.root_), queries.tensor(self.mean_)
         leverage = (linear_map(queries.X, root.T) - mean @ root).square().sum(1) + self.fit_intercept / self.n_samples_
@@ -196,8 +197,8 @@ class LinearRegression(LinearRegressor):
         triangle = np.shape(self.triangle_)
         if root != (D, self.rank_) or np.shape(self.mean_) != (D,) or triangle[1:] != (width,) or triangle[0] > width:
             raise UnreadableError(
-                f"LinearRegression of {D} columns and rank {self.rank_} should hold a root of shape ({D}, {self.rank_}) and "
-                f"a triangle of {width} columns, and has {root} and {triangle}"
+                f"LinearRegression of {D} columns and rank {self.rank_} should hold a root of shape "
+                f"({D}, {self.rank_}) and a triangle of {width} columns, and has {root} and {triangle}"
             )
 
 
@@ -210,8 +211,8 @@ def _warn_of_rank(names: tuple[str, ...], s: Solution) -> None:
     listed = ", ".join(columns[:10]) + (f" and {len(columns) - 10} more" if len(columns) > 10 else "")
     warnings.warn(
         f"the data do not determine the coefficients of {listed}: the {len(names)} columns have rank {s.rank} (these are "
-        "constant, combinations of each other, or more than the rows). The shortest solution was taken, and their standard "
-        "errors are NaN; drop columns, or use Ridge",
+        "constant, combinations of each other, or more than the rows). The shortest solution was taken, and their "
+        "standard errors are NaN; drop columns, or use Ridge",
         RankWarning,
         stacklevel=4,
     )

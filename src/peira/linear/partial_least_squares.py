@@ -74,7 +74,9 @@ class PLSRegression(LatentDirections):
     )
     scale: bool = param(True, "bring columns and targets to one standard deviation first")
     cv: object = param(None, "for 'cv': number of folds (None: 5), a splitter, or pairs of training and test rows")
-    rule: Literal["best", "one_se"] = param("best", "least error, or the fewest directions within one standard error of it")
+    rule: Literal["best", "one_se"] = param(
+        "best", "least error, or the fewest directions within one standard error of it"
+    )
 
     def transform(self, X: Any, y: Any = None) -> Any:
         """The scores of each row, of shape (N, M); with targets, a pair of their scores and the targets' scores.

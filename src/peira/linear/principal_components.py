@@ -64,7 +64,9 @@ class PrincipalComponentRegression(LatentDirections):
     )
     scale: bool = param(True, "bring columns to one standard deviation first")
     cv: object = param(None, "for 'cv': number of folds (None: 5), a splitter, or pairs of training and test rows")
-    rule: Literal["best", "one_se"] = param("best", "least error, or the fewest components within one standard error of it")
+    rule: Literal["best", "one_se"] = param(
+        "best", "least error, or the fewest components within one standard error of it"
+    )
 
     def _family(self, part: Reduced, most: int) -> torch.Tensor:
         s, V = principal_directions(part.xx, most)

@@ -52,8 +52,13 @@ class Reduced:
     def of(cls, source: Moments | Rows, *, scale: bool) -> "Reduced":
         """From moments, or from the rows of a wide table; ``scale`` divides columns by their standard deviation."""
         m = source
-        squares = (m.A.square().sum(0) if isinstance(m, Rows) else m.xx.diagonal()) / (m.weight - 1 if m.weight > 1 else m.weight)
-        s = torch.where(squares > 0, squares.sqrt(), 1.0) if scale else torch.ones_like(m.x_mean)
+        squares = m.A.square().sum(0) if isinstance(m, Rows) else m.xx.diagonal()
+        if not bool(squares.isfinite().all()):
+            j = int((~squares.isfinite()).nonzero()[0, 0])
+            raise DataError(f"the squares of column {j} are too large for float64: divide it by a power of ten")
+        s = torch.ones_like(m.x_mean)
+        if scale:
+            s = torch.where(squares > 0, (squares / max(m.weight - 1, 1.0)).sqrt(), s)
         about = (m.n, m.weight, m.x_mean, m.y_mean, s)
         if isinstance(m, Moments):
             return cls(m.xx / torch.outer(s, s), m.xy / s[:, None], m.yy, *about)

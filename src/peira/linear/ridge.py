@@ -20,7 +20,8 @@ penalty compares coefficients, and so the units of columns. Lasso instead picks 
 Cost: N D^2 + D^3 / 3, or N^2 D + N^3 / 3 for N < D; any number of penalties per target at the cost of an
 eigendecomposition.
 
-Reference: Hoerl & Kennard (1970), Technometrics 12, 55-67; Hastie, Tibshirani & Friedman (2009), 3.4.1, eqs 3.41 to 3.50.
+Reference: Hoerl & Kennard (1970), Technometrics 12, 55-67; Hastie, Tibshirani & Friedman (2009), 3.4.1, eqs 3.41 to
+3.50.
 """
 
 import warnings
@@ -110,7 +111,9 @@ class Ridge(LinearRegressor):
         K = data.Y.shape[1]
         given = np.asarray(self.alpha)
         if given.dtype.kind not in "iuf" or given.ndim > 1 or not np.isfinite(given).all() or (given < 0).any():
-            raise ParameterError(f"parameter 'alpha' of Ridge must be a number >= 0, or one for each target; got {self.alpha!r}")
+            raise ParameterError(
+                f"parameter 'alpha' of Ridge must be a number >= 0, or one for each target; got {self.alpha!r}"
+            )
         if given.ndim == 1 and len(given) != K:
             raise ParameterError(f"parameter 'alpha' of Ridge holds {len(given)} penalties for {K} targets")
         return data.tensor(given.astype(float)).expand(K)
@@ -144,7 +147,7 @@ def solve(summary: Summary, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Te
 
 def _warn_of_jitter(jitter: float) -> None:
     warnings.warn(
-        f"the columns are collinear beyond what the penalty cures: {jitter:.2g} was added to it; raise alpha, or drop columns",
+        f"the columns are collinear beyond what the penalty cures: {jitter:.2g} was added to it; raise alpha, or drop some",
         RankWarning,
         stacklevel=5,
     )

@@ -84,9 +84,13 @@ class RidgeCV(LinearRegressor):
     )
     alphas: object = param((0.1, 1.0, 10.0), "penalties to try, > 0", positional=True)
     fit_intercept: bool = param(True, "estimate a constant term")
-    cv: object = param(None, "None: leave-one-out; or a number of folds, a splitter, or pairs of training and test rows")
+    cv: object = param(
+        None, "None: leave-one-out; or a number of folds, a splitter, or pairs of training and test rows"
+    )
     alpha_per_target: bool = param(False, "choose a penalty for each target")
-    rule: Literal["best", "one_se"] = param("best", "least error, or the largest penalty within one standard error of it")
+    rule: Literal["best", "one_se"] = param(
+        "best", "least error, or the largest penalty within one standard error of it"
+    )
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "RidgeCV":
         """Choose the penalty, then learn from all rows.
@@ -121,8 +125,15 @@ class RidgeCV(LinearRegressor):
     def _penalties(self) -> np.ndarray:
         """The penalties from the largest down, checked."""
         given = np.asarray(self.alphas)
-        if given.dtype.kind not in "iuf" or given.ndim != 1 or not given.size or not (np.isfinite(given) & (given > 0)).all():
-            raise ParameterError(f"parameter 'alphas' of RidgeCV must be a list of finite numbers > 0, got {self.alphas!r}")
+        if (
+            given.dtype.kind not in "iuf"
+            or given.ndim != 1
+            or not given.size
+            or not (np.isfinite(given) & (given > 0)).all()
+        ):
+            raise ParameterError(
+                f"parameter 'alphas' of RidgeCV must be a list of finite numbers > 0, got {self.alphas!r}"
+            )
         return np.sort(given.astype(float))[::-1].copy()
 
     def _keep(self, data: Data, a, mse, se, which: torch.Tensor, df: torch.Tensor) -> None:
@@ -138,7 +149,7 @@ class RidgeCV(LinearRegressor):
 def _summarise(data: Data, centred: bool) -> Summary:
     """Rows not only for wide tables but wherever they are cheap: their errors keep all digits where N is close to D."""
     N, D = data.X.shape
-    if N < max(2 * D, 200):
+    if N < 2 * D or N < 200:
         X = torch.from_numpy(data.X.toarray()) if sparse.issparse(data.X) else data.X
         return Rows.of(X, data.Y, data.w, centred=centred)
     return Moments.of(data.X, data.Y, data.w, centred=centred)
@@ -172,7 +183,9 @@ def leave_one_out(data: Data, summary: Summary, eigen: tuple, a: torch.Tensor, a
     w = data.w if data.w is not None else data.Y.new_ones(len(data))
     rows = int((w > 0).sum())
     if rows < 2:
-        raise DataError(f"leave-one-out needs at least two rows of positive weight, got n_samples={rows}: give more rows, or Ridge")
+        raise DataError(
+            f"leave-one-out needs at least two rows of positive weight, got n_samples={rows}: give more rows, or Ridge"
+        )
     s, U, right = eigen
     c = U.T @ right
     total, squares = 0.0, 0.0
@@ -198,7 +211,7 @@ def _primal_squares(data: Data, w, m: Moments, s, U, c, a) -> Iterator[tuple[tor
 
 
 def _dual_squares(data: Data, w, rows: Rows, s, U, c, a) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """The same from the inner products of rows; weighted residuals and what keeps them are sums without cancellation."""
+    """The same from the inner products of rows: sums of which nothing cancels."""
     g = a / (s[:, None] + a)  # (N, A)
     residual = (U @ (g[:, :, None] * c[:, None, :]).flatten(1)).unflatten(1, (len(a), -1))
     kept = U.square() @ g

@@ -2,8 +2,8 @@ r"""Best-subset regression: for each size, the columns whose least-squares fit h
 
 .. math:: S_k = \arg\min_{|S| = k} \; \min_w \sum_n v_n \left( y_n - w_0 - \sum_{j \in S} w_j x_{nj} \right)^2
 
-**Exact, without looking at all subsets** (Furnival & Wilson 1974, Technometrics 16, 499-511: "leaps and bounds"). Taking
-columns away never lowers the error, so a subset's error bounds that of every subset within it. The tree of subsets is
+**Exact, without looking at all subsets** (Furnival & Wilson 1974, Technometrics 16, 499-511: "leaps and bounds").
+Taking columns away never lowers the error, so a subset's error bounds that of every subset within it. The tree of subsets is
 walked by removing columns; where even the bound is no better than what is already known for all sizes below, the
 branch is left. With C the inverse scatter of a subset and b its coefficients, removing column j costs
 
@@ -88,7 +88,9 @@ class BestSubsetRegression(LinearRegressor):
     max_size: int | None = param(None, "the most columns to consider; None: all", low=0)
     fit_intercept: bool = param(True, "estimate a constant term")
     cv: object = param(None, "for 'cv': number of folds (None: 5), a splitter, or pairs of training and test rows")
-    rule: Literal["best", "one_se"] = param("best", "for 'cv': least error, or the fewest columns within one standard error")
+    rule: Literal["best", "one_se"] = param(
+        "best", "for 'cv': least error, or the fewest columns within one standard error"
+    )
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BestSubsetRegression":
         """Find the best subset of each size, choose the size, and learn the coefficients.
@@ -112,12 +114,16 @@ class BestSubsetRegression(LinearRegressor):
         family = best_subsets(moments.xx, moments.xy[:, 0], float(moments.yy[0, 0]), self.max_size)
         if folds:
             S = len(family.rss)
-            errors = fold_errors(data, folds, lambda p: _coefficients(p, S), centred=self.fit_intercept, scale=False)[:, :, 0]
+            errors = fold_errors(data, folds, lambda p: _coefficients(p, S), centred=self.fit_intercept, scale=False)[
+                :, :, 0
+            ]
             path, se = errors.mean(1), errors.std(1, correction=int(len(folds) > 1)) / len(folds) ** 0.5
             self.mse_path_ = data.give(errors)
             k = int(choose(path[:, None], se[:, None], self.rule))
         else:
-            path = data.tensor(family.rss if isinstance(self.size, int) else self._criterion(family.rss, moments.weight))
+            path = data.tensor(
+                family.rss if isinstance(self.size, int) else self._criterion(family.rss, moments.weight)
+            )
             k = min(self.size, len(path) - 1) if isinstance(self.size, int) else int(path.argmin())
         coef = data.tensor(family.coef[k])
         self._learned(data, coef[None], moments.y_mean - moments.x_mean @ coef[:, None])
@@ -131,11 +137,12 @@ class BestSubsetRegression(LinearRegressor):
         D, rows = data.X.shape[1], min([len(data), *(len(train) for train, _ in folds)])
         if D > MOST_COLUMNS:
             raise DataError(
-                f"the subsets of {D} columns are too many to search for the best; take {MOST_COLUMNS} columns or fewer, or Lasso"
+                f"{D} columns have too many subsets to search for the best; take {MOST_COLUMNS} or fewer, or use Lasso"
             )
         if rows < D + 2:
             raise DataError(
-                f"best subset needs at least two rows more than its {D} columns, in each fold too; got n_samples={rows}: use Lasso"
+                f"best subset needs at least two rows more than its {D} columns, in each fold too; got "
+                f"n_samples={rows}: use Lasso"
             )
 
     def _criterion(self, rss: np.ndarray, N: float) -> np.ndarray:
@@ -171,7 +178,7 @@ def best_subsets(xx: torch.Tensor, xy: torch.Tensor, yy: float, largest: int | N
     L, jitter = cholesky(torch.from_numpy(G))
     if jitter:
         warnings.warn(
-            f"columns are collinear to rounding: the subsets were compared with a jitter of {jitter:.2g}; drop duplicates",
+            f"columns are collinear to rounding: subsets were compared with a jitter of {jitter:.2g}; drop duplicates",
             RankWarning,
             stacklevel=3,
         )
@@ -220,7 +227,7 @@ def leaps_and_bounds(inverse, c, yy, most):
     for greedy in (True, False):
         columns[0], C[0], b[0] = np.arange(D), inverse, inverse @ c
         rss[0] = max(yy - b[0] @ c, 0.0)
-        if D <= most and rss[0] < best[D]:
+        if most >= D and rss[0] < best[D]:
             best[D] = rss[0]
             member[D, :] = True
         _order(columns[0], C[0], b[0], 0, D)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from scipy import sparse
 
+from ..core.errors import DataError
 from ..core.inputs import Data, Queries
 from ..numerics.moments import Moments, gram
 
@@ -62,12 +63,30 @@ class Rows:
 Summary = Moments | Rows
 
 
-def summarise(data: Data, *, centred: bool) -> Summary:
-    """Moments where there are at least as many rows as columns, else rows (made dense: N D numbers, fewer than D^2)."""
-    if data.X.shape[0] >= data.X.shape[1]:
-        return Moments.of(data.X, data.Y, data.w, centred=centred)
-    X = torch.from_numpy(data.X.toarray()) if sparse.issparse(data.X) else data.X
-    return Rows.of(X, data.Y, data.w, centred=centred)
+def summarise(data: Data, *, centred: bool, stream: bool = False) -> Summary:
+    """Moments where there are at least as many rows as columns or more may follow (``stream``), else rows.
+
+    Rows are made dense: N D numbers, fewer than D^2.
+
+    Raises
+    ------
+    DataError
+        If squares of the data overflow.
+    """
+    if stream or data.X.shape[0] >= data.X.shape[1]:
+        summary = Moments.of(data.X, data.Y, data.w, centred=centred)
+        squares, targets = summary.xx.diagonal(), summary.yy.diagonal()
+    else:
+        X = torch.from_numpy(data.X.toarray()) if sparse.issparse(data.X) else data.X
+        summary = Rows.of(X, data.Y, data.w, centred=centred)
+        squares, targets = summary.A.square().sum(0), summary.B.square().sum(0)
+    bad = [data.names[int(j)] for j in (~squares.isfinite()).nonzero()]
+    if bad or not targets.isfinite().all():
+        raise DataError(
+            f"the squares of {f'column {bad[0]!r}' if bad else 'the targets'} are too large for floating point: "
+            "choose another unit, or standardise"
+        )
+    return summary
 
 
 def stored(summary: Summary, data: Data) -> dict:

@@ -41,7 +41,6 @@ Cost: Gram N D^2 + D^3; QR 4 N D^2, and 2 ns a product N D K for each refinement
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from scipy import sparse
 from torch.linalg import solve_triangular
@@ -145,6 +144,8 @@ def from_triangle(T: torch.Tensor, K: int, *, intercept: bool = True) -> Solutio
     """The solution for all rows that went into the triangle; K is the number of outputs."""
     k = int(intercept)
     M = T.shape[1] - k - K
+    if len(T) == k:  # a single row: nothing is left about its mean
+        T = torch.cat([T, torch.zeros_like(T[:1])])
     X, Y, length = T[k:, k : k + M], T[k:, k + M :], T[:, k : k + M].norm(dim=0)
     part = by_qr(X, Y, None, intercept=False, length=length)
     if not intercept:
@@ -223,9 +224,9 @@ def _residual_pass(X, Y, w, moments: Moments, coef: torch.Tensor) -> tuple[torch
 def by_qr(X: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None, *, intercept: bool, length=None) -> Solution:
     """The QR route, for dense X of any shape and rank; computes on the CPU.
 
-    ``length``, of shape (D,), is how long the columns were before X was centred, if it was (their rounding depends on it).
+    ``length``, of shape (D,): how long the columns were before X was centred, if it was; their rounding depends on it.
     """
-    home, D, K, k = X.device, X.shape[1], Y.shape[1], int(intercept)
+    home, K, k = X.device, Y.shape[1], int(intercept)
     w = torch.ones(len(X), dtype=torch.float64) if w is None else w.cpu()
     X, Y = X.cpu(), Y.cpu()
     # Powers of two take out the units: exactly, and nothing over- or underflows on the way.

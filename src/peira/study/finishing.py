@@ -117,6 +117,8 @@ class _Finish:
         with limiting(), task("refit"):  # the search's budget is spent; this last fit is not optional
             model = choose(self.best, study.X, study.y, study.protocol, cell) or self._as_in_the_first_fold()
             model.fit(study.X, study.y)
+        if cell.chosen:
+            self.rows[0]["params"] = cell.chosen  # of the model that is kept, rather than of most folds
         model.calibrate(self.unseen.arrays["observed"], self.unseen.arrays["predicted"], self.unseen.arrays.get("std"))
         model.target_ = study.target
         return model
@@ -244,11 +246,13 @@ class _Finish:
             "predicted": predicted[shown],
             "low": low[shown],
             "high": high[shown],
+            "level": 0.9,
         }
         if "pit" in arrays:
             nominal = np.linspace(0.05, 0.95, 19)
             distance = 2 * np.abs(arrays["pit"] - 0.5)
-            performance["calibration"] = {"nominal": nominal, "empirical": [float(np.mean(distance <= level)) for level in nominal]}
+            inside = [float(np.mean(distance <= level)) for level in nominal]
+            performance["calibration"] = {"nominal": nominal, "empirical": inside, "rows": len(observed)}
         return performance
 
     def _measured(self, measure: Any, value: float, low: float, high: float) -> dict[str, Any]:
@@ -357,7 +361,7 @@ class _Finish:
         words += [w for name, kind in json.loads(config.get("kinds") or "{}").items() for w in ("--kind", f"{name}={kind}")]
         return {
             "command": shlex.join(["peira", "learn", config["source"], *words]),
-            "python": f"import peira\nmodel = peira.load({str(self.run.path)!r})\nmodel.predict(peira.read({config['source']!r}))",
+            "python": f"import peira\nmodel = peira.load({'runs/' + self.run.path.name!r})\nmodel.predict(peira.read({config['source']!r}))",
             "environment": {
                 "python": platform.python_version(),
                 "machine": f"{platform.system()} {platform.machine()}",

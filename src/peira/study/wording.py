@@ -34,14 +34,14 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
     method, target = verdict["method"], study.target
     task = f"Predict {target!r}, a number, from {columns} column{'s' if columns != 1 else ''}."
     experience = f"{rows} rows of {study.config['source']}, each predicted by fits that had not seen it ({len(study.folds)} folds)."
-    performance = f"{measure.title} {score} ({verdict['level']:.0%} interval {low} to {high})"
+    performance = f"{measure.title} {score} ({100 * verdict['level']:g} % interval {low} to {high}; choosing the method is part of what was measured)"
     baseline = verdict["baseline"]
     if verdict["gain"] is None:
         performance += "; nothing did better than the baseline." if baseline else "; no baseline could be fitted."
         sentence = f"No method learned {target!r} better than a constant: {measure.title} {score}."
     else:
         share = verdict["gain"] / abs(baseline["score"]) if baseline["score"] else math.nan
-        gain = f"{share:.0%} " + ("above" if measure.better == "higher" else "below") if math.isfinite(share) else "away from"
+        gain = f"{100 * share:.0f} % " + ("above" if measure.better == "higher" else "below") if math.isfinite(share) else "away from"
         performance += f", {gain} the baseline's {number(baseline['score'], width)}."
         sentence = f"{method} predicts {target!r} with {measure.title} {score} ({low} to {high}), {gain} the baseline."
         if verdict["tied_with"]:

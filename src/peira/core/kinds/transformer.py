@@ -29,4 +29,6 @@ class Transformer(TransformerMixin, Method):
         codes = self.transform(np.zeros((1, self.n_features_in_)))
         expected = (1, len(self.get_feature_names_out()))
         if np.shape(codes) != expected or not np.isfinite(codes).all():
-            raise UnreadableError(f"this {type(self).__name__} does not turn one row into finite numbers of shape {expected}")
+            raise UnreadableError(
+                f"this {type(self).__name__} does not turn one row into finite numbers of shape {expected}"
+            )
