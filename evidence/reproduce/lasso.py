@@ -25,7 +25,8 @@ def prostate():
     source=ESL,
     protocol="67 train, 30 test; inputs standardised over all 97, the penalty acts on inputs scaled over the 67; the "
     "table's fold assignment is unknown, so the one free number, the penalty, is the one whose weights come nearest to "
-    "the printed ones, and all 11 numbers of the column are held; the one-standard-error rule is held over 200 random fold assignments",
+    "the printed ones, and all 11 numbers of the column are held; the one-standard-error rule is held over 200 random "
+    "fold assignments",
     data="esl/prostate.csv.gz",
     mark="V",
 )

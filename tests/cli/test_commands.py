@@ -14,7 +14,9 @@ from peira import load, read
 def run(tmp_path_factory, peira):
     """One run on bundled data, made from the command line, and what it printed."""
     folder = tmp_path_factory.mktemp("cli") / "diabetes"
-    done = peira("learn", "example:diabetes", "--methods", "LinearRegression,Ridge", "--jobs", "1", "-o", folder, "--json")
+    done = peira(
+        "learn", "example:diabetes", "--methods", "LinearRegression,Ridge", "--jobs", "1", "-o", folder, "--json"
+    )
     assert done.code == 0, done.err
     return folder, done
 
@@ -111,7 +113,20 @@ def test_requirements_decide_the_exit_code(tmp_path, peira):
 def test_stdin_is_kept_for_resuming(tmp_path):
     rng = np.random.default_rng(0)
     text = "a,b,y\n" + "\n".join(f"{a},{b},{a - b}" for a, b in rng.normal(size=(60, 2)))
-    command = [sys.executable, "-m", "peira", "learn", "-", "-y", "y", "--methods", "LinearRegression", "-o", str(tmp_path / "run"), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "peira",
+        "learn",
+        "-",
+        "-y",
+        "y",
+        "--methods",
+        "LinearRegression",
+        "-o",
+        str(tmp_path / "run"),
+        "--json",
+    ]
     done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout)["best"]["method"] == "LinearRegression"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from peira.explaining import bootstrap_coefficients, permutation_importance
 from peira.experience.table import Table
+from peira.explaining import bootstrap_coefficients, permutation_importance
 
 
 def test_permutation_importance_of_a_linear_model(seed):
@@ -12,7 +12,9 @@ def test_permutation_importance_of_a_linear_model(seed):
     rng = np.random.default_rng(seed)
     table = Table({"a": rng.normal(size=4000), "b": 2 * rng.normal(size=4000), "c": rng.normal(size=4000)})
     y = 3 * table["a"] + table["b"]
-    found = permutation_importance(lambda t: float(np.mean((y - 3 * t["a"] - t["b"]) ** 2)), table, repeats=10, seed=seed)
+    found = permutation_importance(
+        lambda t: float(np.mean((y - 3 * t["a"] - t["b"]) ** 2)), table, repeats=10, seed=seed
+    )
     by_name = {column["name"]: column for column in found}
     assert by_name["a"]["mean"] == pytest.approx(2 * 9 * np.var(table["a"]), rel=0.05)
     assert by_name["b"]["mean"] == pytest.approx(2 * np.var(table["b"]), rel=0.05)

@@ -109,7 +109,7 @@ def test_equals_scikit_learn_on_diabetes(form):
         ours.fit(X, y)
         theirs.fit(X, y)
         np.testing.assert_allclose(ours.alphas_, theirs.alphas_, atol=1e-9)
-        # scikit-learn 1.9 stops its positive path before it moves to alpha; the next test holds ours to the lasso there.
+        # scikit-learn 1.9 ends its positive path before alpha; the next test holds ours to the lasso there.
         M = -1 if getattr(ours, "positive", False) else None
         np.testing.assert_allclose(ours.coef_path_[:, :M], theirs.coef_path_[:, :M], atol=1e-6)
         assert ours.active_ == list(theirs.active_)

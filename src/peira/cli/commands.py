@@ -29,15 +29,22 @@ from ..study.comparing import compare as compare_models
 from ..study.learning import Study, parse_duration
 from ..study.learning import learn as run_learn
 from ..study.report import render
+from ..study.report.figures import interval, measured, number
 from ..study.run import Run, plain
-from ..study.wording import number
 from .ending import RequirementNotMetError
 
 _REQUIRE = re.compile(r"\s*([A-Za-z0-9_]+)\s*(<=|>=|<|>)\s*([-+0-9.eE]+)\s*")
 
 
 def learn(
-    *, source: str | None, resume: str | None, as_json: bool, dry_run: bool, require: list[str], kinds: list[str], **options: Any
+    *,
+    source: str | None,
+    resume: str | None,
+    as_json: bool,
+    dry_run: bool,
+    require: list[str],
+    kinds: list[str],
+    **options: Any,
 ) -> None:
     """``peira learn``."""
     required = [_requirement(text) for text in require]
@@ -61,7 +68,7 @@ def learn(
             raise RequirementNotMetError(f"required {measure} {sign} {bound:g}, reached {value:.6g}")
 
 
-def predict(model: str, source: str, *, output: str | None, interval: float | None, proba: bool) -> None:
+def predict(model: str, source: str, *, output: str | None, level: float | None, proba: bool) -> None:
     """``peira predict``: a csv with a column of predictions, in the order of the rows."""
     if output is not None and Path(output).exists():
         raise FileExistsError(f"{output} exists already, and nothing is overwritten")
@@ -69,16 +76,16 @@ def predict(model: str, source: str, *, output: str | None, interval: float | No
     if proba:
         raise DataError(f"{type(fitted).__name__} predicts numbers, not labels: there are no probabilities to give")
     columns = {"prediction": np.asarray(fitted.predict(table))}
-    if interval is not None:
-        columns["low"], columns["high"] = fitted.interval(table, interval)
+    if level is not None:
+        columns["low"], columns["high"] = fitted.interval(table, level)
     lines = [",".join(columns)] + [",".join(repr(float(v)) for v in row) for row in zip(*columns.values(), strict=True)]
     text = "\n".join(lines) + "\n"
     target = getattr(fitted, "target_", None)
-    if interval is not None and target in table:
+    if level is not None and target in table:
         y = table[target]
         known = np.isfinite(y)
         inside = np.mean(((y >= columns["low"]) & (y <= columns["high"]))[known]) if known.any() else np.nan
-        _note(f"{100 * inside:.1f} % of {int(known.sum())} known targets lie inside the {100 * interval:g} % intervals")
+        _note(f"{100 * inside:.1f} % of {int(known.sum())} known targets lie inside the {100 * level:g} % intervals")
     if output is None:
         sys.stdout.write(text)
     else:
@@ -94,12 +101,12 @@ def compare(models: list[str], *, on: str | None, target: str | None, measure: s
     title = get_measure(rows[0]["measure"]).title
     grid = _grid("model", title, "95 % interval", "worse than the best by")
     for row in rows:
-        width = row["interval"][1] - row["interval"][0]
-        gap = row["difference"]
-        behind = "" if gap is None else f"{number(gap['mean'], width)} ({number(gap['interval'][0], width)} to {number(gap['interval'][1], width)})"
-        if gap is not None and not gap["clear"]:
-            behind += "  not clear"
-        grid.add_row(_text(row["name"]), number(row["score"], width), f"{number(row['interval'][0], width)} to {number(row['interval'][1], width)}", behind)
+        gap, behind = row["difference"], ""
+        if gap is not None:
+            behind = f"{measured(gap['mean'], gap['interval'])} ({interval(gap['interval'])})" + (
+                "" if gap["clear"] else "  not clear"
+            )
+        grid.add_row(_text(row["name"]), measured(row["score"], row["interval"]), interval(row["interval"]), behind)
     _console().print(grid)
 
 
@@ -133,7 +140,10 @@ def methods(name: str | None, *, task: str | None, as_json: bool) -> None:
         if name not in found:
             raise DataError(f"no method {name!r}; {closest(name, found)}")
         return _method_page(found[name], as_json)
-    rows = [{"name": n, "title": _title(cls), "tasks": list(cls.card.tasks), "verbs": _verbs(cls), "cost": cls.card.cost} for n, cls in found.items()]
+    rows = [
+        {"name": n, "title": _title(cls), "tasks": list(cls.card.tasks), "verbs": _verbs(cls), "cost": cls.card.cost}
+        for n, cls in found.items()
+    ]
     if as_json:
         return _print_json(rows)
     grid = _grid("method", "what it is", "tasks", "cost")
@@ -149,7 +159,9 @@ def data(source: str, *, target: str | None, as_json: bool) -> None:
     if as_json:
         return _print_json(roles.to_json())
     console = _console()
-    console.print(Text(f"{len(roles.table)} rows, {len(table.names)} columns" + (f"; {roles.task_reason}" if roles.task else "")))
+    console.print(
+        Text(f"{len(roles.table)} rows, {len(table.names)} columns" + (f"; {roles.task_reason}" if roles.task else ""))
+    )
     for note in roles.notes:
         console.print(Text(f"  {printable(note)}"))
     grid = _grid("column", "kind", "missing", "different", "values", "why")
@@ -171,7 +183,11 @@ def doctor(*, as_json: bool) -> None:
     """``peira doctor``: learn a line with every engine, and say what is installed."""
     import torch
 
-    checks: dict[str, Any] = {"peira": peira.__version__, "python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    checks: dict[str, Any] = {
+        "peira": peira.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
     for package in ("torch", "numpy", "scipy", "scikit-learn", "numba", "narwhals", "safetensors", "pyarrow"):
         try:
             checks[package] = version(package)
@@ -203,7 +219,12 @@ def _summary(run: Run) -> dict[str, Any]:
         "target": state["target"],
         "measure": state["measure"],
         "baseline": verdict["baseline"],
-        "best": {"method": verdict["method"], "score": verdict["score"], "interval": verdict["interval"], "params": board[0]["params"]},
+        "best": {
+            "method": verdict["method"],
+            "score": verdict["score"],
+            "interval": verdict["interval"],
+            "params": board[0]["params"],
+        },
         "leaderboard": board,
         "verdict": verdict["sentence"],
         "stopped": state.get("stopped"),
@@ -220,10 +241,15 @@ def _print_summary(run: Run, summary: dict[str, Any]) -> None:
         if row["status"] != "ok":
             grid.add_row("", row["method"], row["status"], "", _text(printable(row["reason"] or "", 80)))
             continue
-        low, high = row["interval"]
-        settings = ", ".join(f"{k}={number(v) if isinstance(v, float) else v}" for k, v in row["params"].items() if v != "none")
+        settings = ", ".join(f"{k}={_setting(v)}" for k, v in row["params"].items() if v != "none")
         mark = " (baseline)" if row["baseline"] else ""
-        grid.add_row(str(rank), row["method"] + mark, number(row["score"], high - low), f"{number(low, high - low)} to {number(high, high - low)}", settings)
+        grid.add_row(
+            str(rank),
+            row["method"] + mark,
+            measured(row["score"], row["interval"]),
+            interval(row["interval"]),
+            settings,
+        )
     console.print(grid)
     console.print(Text(printable(summary["verdict"])))
     if summary["stopped"]:
@@ -237,12 +263,26 @@ def _plan(source: str | None, options: dict[str, Any], as_json: bool) -> None:
     options["budget"] = parse_duration(options["budget"])
     options["kinds"] = json.dumps(options["kinds"]) if options["kinds"] else None
     study = Study({"source": str(source), **options}, source)
-    rows = [{"method": c.method, "expansions": list(c.expansions), "trials": c.trials, "skip": c.skip} for c in study.candidates]
-    plan = {"task": study.task, "target": study.target, "measure": study.measure.name, "rows": len(study.y), "folds": len(study.folds), "candidates": rows}
+    rows = [
+        {"method": c.method, "expansions": list(c.expansions), "trials": c.trials, "skip": c.skip}
+        for c in study.candidates
+    ]
+    plan = {
+        "task": study.task,
+        "target": study.target,
+        "measure": study.measure.name,
+        "rows": len(study.y),
+        "folds": len(study.folds),
+        "candidates": rows,
+    }
     if as_json:
         return _print_json(plan)
     console = _console()
-    console.print(Text(f"{plan['task']} of {printable(study.target)!r} by {study.measure.title}: {plan['rows']} rows, {plan['folds']} folds"))
+    console.print(
+        Text(
+            f"{plan['task']} of {printable(study.target)!r} by {study.measure.title}: {plan['rows']} rows, {plan['folds']} folds"
+        )
+    )
     grid = _grid("method", "basis functions", "settings to try", "left out because")
     for row in rows:
         grid.add_row(row["method"], ", ".join(row["expansions"]), str(row["trials"]), row["skip"] or "")
@@ -251,12 +291,25 @@ def _plan(source: str | None, options: dict[str, Any], as_json: bool) -> None:
 
 def _method_page(cls: type, as_json: bool) -> None:
     parameters = [
-        {"name": n, "default": p.default, "type": describe(p.annotation), "range": p.range, "doc": p.doc} for n, p in cls.parameters().items()
+        {"name": n, "default": p.default, "type": describe(p.annotation), "range": p.range, "doc": p.doc}
+        for n, p in cls.parameters().items()
     ]
-    card = {n: getattr(cls.card, n) for n in ("tasks", "reference", "cost", "exact", "incremental", "sparse", "missing", "multi_output")}
+    card = {
+        n: getattr(cls.card, n)
+        for n in ("tasks", "reference", "cost", "exact", "incremental", "sparse", "missing", "multi_output")
+    }
     page = sys.modules[cls.__module__].__doc__ or ""
     if as_json:
-        return _print_json({"name": cls.__name__, "title": _title(cls), "verbs": _verbs(cls), "card": card, "parameters": parameters, "page": page})
+        return _print_json(
+            {
+                "name": cls.__name__,
+                "title": _title(cls),
+                "verbs": _verbs(cls),
+                "card": card,
+                "parameters": parameters,
+                "page": page,
+            }
+        )
     console = _console()
     console.print(Text(f"{cls.__name__}: {_title(cls)}", style="bold"))
     console.print(Text(page.strip()))
@@ -284,7 +337,9 @@ def _requirement(text: str) -> tuple[str, str, float]:
     try:
         return parts[1], parts[2], float(parts[3])
     except (TypeError, ValueError):
-        raise ParameterError(f"--require takes a measure, a sign and a number, such as 'rmse<=60', got {text!r}") from None
+        raise ParameterError(
+            f"--require takes a measure, a sign and a number, such as 'rmse<=60', got {text!r}"
+        ) from None
 
 
 def _kind(text: str) -> tuple[str, Any]:
@@ -299,8 +354,24 @@ def _title(cls: type) -> str:
 
 
 def _verbs(cls: type) -> list[str]:
-    names = ("partial_fit", "predict", "predict_dist", "log_prob", "sample", "transform", "inverse_transform", "score", "adapt")
+    names = (
+        "partial_fit",
+        "predict",
+        "predict_dist",
+        "log_prob",
+        "sample",
+        "transform",
+        "inverse_transform",
+        "score",
+        "adapt",
+    )
     return ["fit", *(name for name in names if hasattr(cls, name))]
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 4:
+        return f"{len(value)} values"
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def _values(summary: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import os
 import sys
 from enum import Enum
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ Source = Annotated[
         show_default=False,
     ),
 ]
-Target = Annotated[Optional[str], typer.Option("-y", "--target", help="The column to predict.")]
+Target = Annotated[str | None, typer.Option("-y", "--target", help="The column to predict.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -48,21 +48,32 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command()
 def learn(
-    source: Annotated[Optional[str], Source.__metadata__[0]] = None,
+    source: Annotated[str | None, Source.__metadata__[0]] = None,
     target: Target = None,
     task: Annotated[Task, typer.Option(help="What is asked; auto reads it off the target.")] = Task.auto,
-    measure: Annotated[Optional[str], typer.Option("-M", "--measure", help="What counts, such as rmse, mae, r2, nll, crps.")] = None,
+    measure: Annotated[
+        str | None, typer.Option("-M", "--measure", help="What counts, such as rmse, mae, r2, nll, crps.")
+    ] = None,
     methods: Annotated[str, typer.Option(help="'all', or names separated by commas (see: peira methods).")] = "all",
-    budget: Annotated[Optional[str], typer.Option(help="Time for the search, such as 90s, 5m or 1h.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time for the search, such as 90s, 5m or 1h.")] = None,
     trials: Annotated[int, typer.Option(min=1, help="The most settings that each method may try.")] = 8,
-    cv: Annotated[str, typer.Option(help="Folds: a number, 'time:COLUMN' (later rows are tested) or 'group:COLUMN' (groups stay whole).")] = "5",
-    test: Annotated[Optional[str], typer.Option(help="A further table on which the winner is measured once.")] = None,
+    cv: Annotated[
+        str,
+        typer.Option(
+            help="Folds: a number, 'time:COLUMN' (later rows are tested) or 'group:COLUMN' (groups stay whole)."
+        ),
+    ] = "5",
+    test: Annotated[str | None, typer.Option(help="A further table on which the winner is measured once.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same leaderboard.")] = 0,
     jobs: Annotated[int, typer.Option(help="Processes; -1 is one for each core where the work is worth it.")] = -1,
-    output: Annotated[Optional[str], typer.Option("-o", "--output", help="Folder of the run (default: runs/NAME).")] = None,
-    resume: Annotated[Optional[str], typer.Option(help="Go on with a run that was cut short.")] = None,
-    require: Annotated[Optional[list[str]], typer.Option(help="Exit with 4 unless the score meets this, such as 'rmse<=60'.")] = None,
-    kind: Annotated[Optional[list[str]], typer.Option(help="Override a column's kind, such as 'zip=categorical'.")] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="Folder of the run (default: runs/NAME).")
+    ] = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with a run that was cut short.")] = None,
+    require: Annotated[
+        list[str] | None, typer.Option(help="Exit with 4 unless the score meets this, such as 'rmse<=60'.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Override a column's kind, such as 'zip=categorical'.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -80,22 +91,26 @@ def learn(
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A run or a stored model.", show_default=False)],
     source: Source,
-    output: Annotated[Optional[str], typer.Option("-o", "--output", help="A csv file to write (default: stdout).")] = None,
-    interval: Annotated[Optional[float], typer.Option(help="Also give the interval that holds this share of new targets.")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", help="A csv file to write (default: stdout).")] = None,
+    interval: Annotated[
+        float | None, typer.Option(help="Also give the interval that holds this share of new targets.")
+    ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities of each label (classification).")] = False,
 ) -> None:
     """Predict the target for each row of a table."""
     from . import commands
 
-    commands.predict(model, source, output=output, interval=interval, proba=proba)
+    commands.predict(model, source, output=output, level=interval, proba=proba)
 
 
 @app.command()
 def compare(
-    models: Annotated[list[str], typer.Argument(metavar="RUN|MODEL...", help="Runs or stored models.", show_default=False)],
-    on: Annotated[Optional[str], typer.Option(help="A table with the target, on which all are measured.")] = None,
+    models: Annotated[
+        list[str], typer.Argument(metavar="RUN|MODEL...", help="Runs or stored models.", show_default=False)
+    ],
+    on: Annotated[str | None, typer.Option(help="A table with the target, on which all are measured.")] = None,
     target: Target = None,
-    measure: Annotated[Optional[str], typer.Option("-M", "--measure")] = None,
+    measure: Annotated[str | None, typer.Option("-M", "--measure")] = None,
     json: AsJson = False,
 ) -> None:
     """Compare models on the same rows, with intervals on the differences."""
@@ -125,8 +140,8 @@ def diagnose(run: Annotated[str, typer.Argument(metavar="RUN", show_default=Fals
 
 @app.command()
 def methods(
-    name: Annotated[Optional[str], typer.Argument(metavar="NAME", show_default=False)] = None,
-    task: Annotated[Optional[str], typer.Option(help="Only methods for this task.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", show_default=False)] = None,
+    task: Annotated[str | None, typer.Option(help="Only methods for this task.")] = None,
     json: AsJson = False,
 ) -> None:
     """List the methods, or show the page of one."""

@@ -63,7 +63,7 @@ class Data(Queries):
 
 def is_frame(X: Any) -> bool:
     """Whether ``X`` is a data frame of any library that narwhals knows."""
-    return nw.dependencies.is_into_dataframe(X)
+    return not isinstance(X, np.ndarray | torch.Tensor) and nw.dependencies.is_into_dataframe(X)
 
 
 def column_names(X: Any) -> list[str] | None:

@@ -101,7 +101,9 @@ class Progress:
     def _line(event: Event) -> str:
         where = " > ".join(printable(name) for name in event.path)
         count = f" {event.index + 1}/{event.total}" if event.total else f" {event.index + 1}"
-        values = "  ".join(f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {printable(str(v))}" for k, v in event.values.items())
+        values = "  ".join(
+            f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {printable(str(v))}" for k, v in event.values.items()
+        )
         return f"{where}{count}  {values}  {event.seconds:.1f} s"
 
 

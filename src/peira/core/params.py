@@ -141,7 +141,8 @@ def param(
     return Parameter(default, doc, low, high, above, below, tune, positional)
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(param,))
+# Named as a field specifier, `param` would have to take its default by name to count as one for type checkers.
+@dataclass_transform(kw_only_default=True)
 class Parametrised:
     """Base of everything that has declared parameters; writes the constructor."""
 

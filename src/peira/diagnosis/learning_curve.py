@@ -22,7 +22,9 @@ SHARES = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0)
 _LEAST_ROWS = 20
 
 
-def learning_curve(model: Any, X: Any, y: np.ndarray, folds: list[tuple], measure: Any, seed: int, *, parts: int = 3) -> dict[str, Any]:
+def learning_curve(
+    model: Any, X: Any, y: np.ndarray, folds: list[tuple], measure: Any, seed: int, *, parts: int = 3
+) -> dict[str, Any]:
     """Measure a model on growing parts of its experience.
 
     Parameters

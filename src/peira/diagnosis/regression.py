@@ -36,7 +36,7 @@ def learns_by_heart(e: Evidence) -> Finding | None:
         "Overfits",
         "warning",
         f"{e.measure} is {np.mean(e.train_scores):.4g} on training rows and {np.mean(e.scores):.4g} on new ones: the gap is "
-        f"{gap / gain:.0%} of what was gained over the baseline.",
+        f"{100 * gap / gain:.0f} % of what was gained over the baseline.",
         "More rows help most; otherwise a stronger penalty, fewer columns, or fewer basis functions.",
     )
 
@@ -83,7 +83,7 @@ def few_rows_rule(e: Evidence) -> Finding | None:
         "P105",
         "A few rows dominate the error",
         "warning",
-        f"The worst 1 % of rows ({top}) carry {share:.0%} of the squared error.",
+        f"The worst 1 % of rows ({top}) carry {100 * share:.0f} % of the squared error.",
         "Look at them under 'Errors worth a look': mistakes to mend, or a group of its own. A measure such as MAE minds them less.",
     )
 
@@ -114,7 +114,7 @@ def dishonest_intervals(e: Evidence) -> Finding | None:
         "P107",
         "The method's own intervals are too " + ("narrow" if inside < 0.9 else "wide"),
         "warning",
-        f"Its 90 % intervals hold {inside:.1%} of new targets.",
+        f"Its 90 % intervals hold {100 * inside:.1f} % of new targets.",
         "Use the calibrated intervals of 'peira predict --interval', which are set by errors on new rows.",
     )
 
@@ -136,7 +136,9 @@ def unsettled(e: Evidence) -> Finding | None:
     """A fit of the winner warned."""
     if not e.warnings:
         return None
-    return Finding("P109", "The winner's fits warned", "warning", "; ".join(e.warnings[:3]), "Follow the warning's own advice.")
+    return Finding(
+        "P109", "The winner's fits warned", "warning", "; ".join(e.warnings[:3]), "Follow the warning's own advice."
+    )
 
 
 def wants_more_data(e: Evidence) -> Finding | None:

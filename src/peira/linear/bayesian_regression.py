@@ -91,6 +91,7 @@ class BayesianLinearRegression(LinearRegressor):
         incremental="equals one fit",
         sparse=True,
         multi_output=True,
+        linear_in_inputs=True,
     )
 
     alpha: float = param(

@@ -227,7 +227,7 @@ class ElasticNetCV(PenaltySearch):
         chooses_for="ElasticNet",
     )
     l1_ratio: float | list | tuple | np.ndarray = param(
-        0.5, "share of the L1 norm in the penalty, or several in (0, 1] to choose from"
+        0.5, "share of the L1 norm in the penalty, or several in (0, 1] to choose from", low=0, high=1
     )
 
     def _shares(self) -> list[float]:

@@ -19,11 +19,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from ..core.inputs import open_matrix, open_targets, open_weights
 from ..numerics.moments import Moments
 from .coordinate_descent import descend_on_gram, duality_gap, feature_sign_step
-from .working_set import BURST, EPS, DenseDesign, SparseDesign, WorkingSetProblem
+from .working_set import BURST, EPS, DenseDesign, SparseDesign, WorkingSetProblem, require_finite
 
 
 def suits_gram(N: int, D: int, penalties: int) -> bool:
@@ -48,8 +49,9 @@ class GramProblem:
         self.x_mean, self.y_mean = moments.x_mean.numpy(force=True), float(moments.y_mean[k])
         self.G, self.c = moments.xx.numpy(force=True), moments.xy[:, k].numpy(force=True).copy()
         self.yy = self.residual = float(moments.yy[k, k])
-        rounding = moments.weight * (32 * EPS * np.abs(self.x_mean)) ** 2
-        flat = np.diag(self.G) <= rounding  # a constant column: nothing but the rounding of its mean
+        require_finite(self.G, self.c, self.yy)
+        rounding = moments.weight**0.5 * 32 * EPS * np.abs(self.x_mean)
+        flat = np.sqrt(np.diag(self.G)) <= rounding  # a constant column: nothing but the rounding of its mean
         if flat.any():
             self.G = self.G.copy()
             self.G[flat] = self.G[:, flat] = self.c[flat] = 0.0
@@ -102,13 +104,12 @@ def problems(
         moments = Moments.of(X, Y, w, centred=fit_intercept)
         return [GramProblem(moments, k, positive) for k in range(Y.shape[1])], moments
     Y, w = Y.numpy(force=True), None if w is None else w.numpy(force=True)
-    if not hasattr(X, "numpy"):
-        designs = [SparseDesign(X, y, w, fit_intercept) for y in Y.T]
-    else:
+    design = SparseDesign if sparse.issparse(X) else DenseDesign
+    if design is DenseDesign:
         X = X.numpy(force=True)
         X = X if X.flags.c_contiguous or X.flags.f_contiguous else np.ascontiguousarray(X)
-        designs = [DenseDesign(X, y, w, fit_intercept) for y in Y.T]
-    return [WorkingSetProblem(design, positive) for design in designs], None
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused in words
+        return [WorkingSetProblem(design(X, y, w, fit_intercept), positive) for y in Y.T], None
 
 
 def highest(problem: Problem) -> float:

@@ -85,6 +85,7 @@ class BayesianRidge(LinearRegressor):
         cost="N D min(N, D) + min(N, D)^3",
         incremental="equals one fit",
         sparse=True,
+        linear_in_inputs=True,
     )
 
     max_iter: int = param(300, "most steps", low=1)

@@ -105,8 +105,10 @@ class Lars(AnglePath):
     Examples
     --------
     >>> from peira.linear.lars import Lars
-    >>> Lars().fit([[-1.0, 1.0], [0.0, 0.0], [1.0, 1.0]], [-1.1, 0.0, -1.1]).active_
-    [1, 0]
+    >>> X, y = [[-1.0, 1.0], [0.0, -1.0], [1.0, 1.0], [0.0, -1.0]], [0.0, -3.0, 4.0, -3.0]
+    >>> model = Lars().fit(X, y)
+    >>> model.active_, model.alphas_
+    ([1, 0], array([2.5, 1. , 0. ]))
     """
 
     card = Card(
@@ -166,8 +168,10 @@ class LassoLars(AnglePath):
     Examples
     --------
     >>> from peira.linear.lars import LassoLars
-    >>> LassoLars(0.01).fit([[-1.0, 1.0], [0.0, 0.0], [1.0, 1.0]], [-1.1, 0.0, -1.1]).coef_.round(3)
-    array([ 0.   , -1.055])
+    >>> X, y = [[-1.0, 1.0], [0.0, -1.0], [1.0, 1.0], [0.0, -1.0]], [0.0, -3.0, 4.0, -3.0]
+    >>> model = LassoLars(0.5).fit(X, y)
+    >>> model.coef_, model.alphas_
+    (array([1., 2.]), array([2.5, 1. , 0.5]))
     """
 
     card = Card(
@@ -223,9 +227,9 @@ class LassoLarsIC(AnglePath):
     r"""Lasso with the penalty chosen by an information criterion along the exact path.
 
     With :math:`RSS_k` and the number :math:`d_k` of non-zero weights at a knot, and the noise's variance
-    :math:`\hat\\sigma^2` from least squares on all columns, it takes the least of
+    :math:`\hat\sigma^2` from least squares on all columns, it takes the least of
 
-    .. math:: N \log(2 \pi \hat\\sigma^2) + RSS_k / \hat\\sigma^2 + m \\, d_k, \qquad m = 2 \; (AIC), \; \log N \; (BIC)
+    .. math:: N \log(2 \pi \hat\sigma^2) + RSS_k / \hat\sigma^2 + m \, d_k, \qquad m = 2 \; (AIC), \; \log N \; (BIC)
 
     (Zou, Hastie & Tibshirani 2007: the number of non-zero weights is an unbiased estimate of the lasso's
     degrees of freedom). No folds are needed, one path serves.

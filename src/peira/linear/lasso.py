@@ -7,7 +7,7 @@ and only if for each column
 
 .. math:: q_j = N \alpha \, \mathrm{sign}(w_j) \;\; \mathrm{where} \; w_j \neq 0
 
-.. math:: |q_j| \le N \alpha \;\; \mathrm{elsewhere}
+.. math:: |q_j| \leq N \alpha \;\; \mathrm{elsewhere}
 
 so at least one weight enters as alpha falls below :math:`\max_j |x_j^T y| / N`, and at most min(N, D) are non-zero
 (some solution has no more). For orthonormal columns the solution is the soft threshold of least squares.

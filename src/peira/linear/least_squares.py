@@ -77,7 +77,7 @@ class LinearRegression(LinearRegressor):
     (array([2.3]), 0.8)
     >>> print(model.summary())
                estimate  std error      t       p      low   high
-    intercept       0.8     0.3240  2.469  0.1323  -0.5939  2.194
+    intercept       0.8      0.324  2.469  0.1323  -0.5942  2.194
     x0              2.3     0.1732  13.28  0.0056    1.555  3.045
     residual standard deviation 0.3873 on 2 degrees of freedom
     """
@@ -90,6 +90,7 @@ class LinearRegression(LinearRegressor):
         cost="N D^2 + D^3",
         sparse=True,
         multi_output=True,
+        linear_in_inputs=True,
     )
     fit_intercept: bool = param(True, "estimate a constant term")
 
@@ -112,17 +113,20 @@ class LinearRegression(LinearRegressor):
 
         Keeps a triangle of (1 + D + K)^2 numbers and no rows, so the data need not fit into memory. Standard errors
         lose as many digits as the inputs' condition number has, not twice as many. Costs N D^2 + D^3 a call.
+        Dependent columns are named once there have been as many rows as coefficients.
         """
         data = self._continue(X, y, sample_weight)
         if sparse.issparse(data.X):
             data.X = torch.from_numpy(data.X.toarray())
         above = data.tensor(self.triangle_) if hasattr(self, "triangle_") else None
         T = reduced(data.X, data.Y, data.w, intercept=self.fit_intercept, above=above)
-        self._keep(data, from_triangle(T, data.Y.shape[1], intercept=self.fit_intercept), T)
+        weight = getattr(self, "n_samples_", 0.0) + float(len(data) if data.w is None else data.w.sum())
+        self._keep(data, from_triangle(T, data.Y.shape[1], weight, intercept=self.fit_intercept), T)
         return self
 
     def _keep(self, data: Data, s: Solution, triangle: torch.Tensor | None = None) -> None:
-        if s.undetermined or s.rank < data.X.shape[1]:
+        short = triangle is not None and len(triangle) < len(s.coef) + self.fit_intercept  # a stream that only begins
+        if s.undetermined and not short:
             _warn_of_rank(data.names, s)
         self._learned(data, s.coef.T, s.intercept)
         self.rank_, self.n_samples_ = s.rank, s.weight
@@ -210,8 +214,8 @@ def _warn_of_rank(names: tuple[str, ...], s: Solution) -> None:
     columns = [repr(names[j]) for j in s.undetermined]
     listed = ", ".join(columns[:10]) + (f" and {len(columns) - 10} more" if len(columns) > 10 else "")
     warnings.warn(
-        f"the data do not determine the coefficients of {listed}: the {len(names)} columns have rank {s.rank} (these are "
-        "constant, combinations of each other, or more than the rows). The shortest solution was taken, and their "
+        f"the data do not determine the coefficients of {listed}: the {len(names)} columns have rank {s.rank} (they "
+        "are constant, combinations of each other, or more than the rows). The shortest solution was taken, and their "
         "standard errors are NaN; drop columns, or use Ridge",
         RankWarning,
         stacklevel=4,

@@ -48,7 +48,7 @@ class PrincipalComponentRegression(LatentDirections):
     >>> from peira.linear import PrincipalComponentRegression
     >>> X = [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, 3.1]]
     >>> PrincipalComponentRegression(n_components=1).fit(X, [0.0, 1.0, 2.0, 3.0]).coef_.round(2)
-    array([0.5 , 0.48])
+    array([0.5 , 0.49])
     """
 
     card = Card(
@@ -58,6 +58,7 @@ class PrincipalComponentRegression(LatentDirections):
         cost="N D^2 + D^3",
         sparse=True,
         multi_output=True,
+        linear_in_inputs=True,
     )
     n_components: int | Literal["cv"] = param(
         "cv", "how many components, or 'cv' to choose", low=0, tune=integer(1, 20), positional=True

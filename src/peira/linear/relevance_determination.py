@@ -80,6 +80,7 @@ class ARDRegression(LinearRegressor):
         reference="Tipping (2001) 2.3; MacKay (1992); Bishop (2006) 7.2.1, eqs 7.87-7.89",
         cost="N D^2 + T A^3, or T N^2 A for A > N active weights",
         sparse=True,
+        linear_in_inputs=True,
     )
 
     max_iter: int = param(300, "most steps", low=1)

@@ -65,6 +65,7 @@ class Ridge(LinearRegressor):
         cost="N D^2 + D^3",
         sparse=True,
         multi_output=True,
+        linear_in_inputs=True,
     )
     alpha: object = param(
         1.0, "strength of the penalty, >= 0; one for all targets or one for each", tune=log(1e-4, 1e4), positional=True
@@ -147,7 +148,7 @@ def solve(summary: Summary, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Te
 
 def _warn_of_jitter(jitter: float) -> None:
     warnings.warn(
-        f"the columns are collinear beyond what the penalty cures: {jitter:.2g} was added to it; raise alpha, or drop some",
+        f"the columns are collinear beyond what the penalty cures: {jitter:.2g} was added to it; raise alpha",
         RankWarning,
         stacklevel=5,
     )

@@ -35,12 +35,15 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from ..core import Card, DataError, ParameterError, param
+from ..core import Card, DataError, ParameterError, choice, param
 from ..core.inputs import Data
 from ..numerics.moments import Moments, gram
 from .model import LinearRegressor, linear_map
 from .reduced_data import Reduced, choose, fold_errors, make_folds
 from .summary import Rows, Summary
+
+WIDE = tuple(float(a) for a in np.logspace(-4, 6, 41))
+"""Penalties from none to all, for standardised columns: four to each power of ten."""
 
 BLOCK = 1 << 17  # numbers in a block of rows: 1 MiB, so that a block and what is made of it stay in the cache
 
@@ -71,7 +74,7 @@ class RidgeCV(LinearRegressor):
     >>> X = rng.standard_normal((50, 3))
     >>> model = RidgeCV([0.1, 1.0, 10.0]).fit(X, X @ [1.0, 2.0, 3.0] + rng.standard_normal(50))
     >>> model.alpha_, model.coef_.round(1)
-    (0.1, array([0.9, 1.8, 3.1]))
+    (0.1, array([1.2, 1.8, 3. ]))
     """
 
     card = Card(
@@ -81,8 +84,10 @@ class RidgeCV(LinearRegressor):
         cost="N D^2 + D^3",
         sparse=True,
         multi_output=True,
+        linear_in_inputs=True,
+        chooses_for="Ridge",
     )
-    alphas: object = param((0.1, 1.0, 10.0), "penalties to try, > 0", positional=True)
+    alphas: object = param((0.1, 1.0, 10.0), "penalties to try, > 0", tune=choice(WIDE), positional=True)
     fit_intercept: bool = param(True, "estimate a constant term")
     cv: object = param(
         None, "None: leave-one-out; or a number of folds, a splitter, or pairs of training and test rows"

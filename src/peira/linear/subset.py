@@ -3,9 +3,9 @@ r"""Best-subset regression: for each size, the columns whose least-squares fit h
 .. math:: S_k = \arg\min_{|S| = k} \; \min_w \sum_n v_n \left( y_n - w_0 - \sum_{j \in S} w_j x_{nj} \right)^2
 
 **Exact, without looking at all subsets** (Furnival & Wilson 1974, Technometrics 16, 499-511: "leaps and bounds").
-Taking columns away never lowers the error, so a subset's error bounds that of every subset within it. The tree of subsets is
-walked by removing columns; where even the bound is no better than what is already known for all sizes below, the
-branch is left. With C the inverse scatter of a subset and b its coefficients, removing column j costs
+Taking columns away never lowers the error, so a subset's error bounds that of every subset within it. The tree of
+subsets is walked by removing columns; where even the bound is no better than what is already known for all sizes
+below, the branch is left. With C the inverse scatter of a subset and b its coefficients, removing column j costs
 
 .. math:: \mathrm{RSS} \leftarrow \mathrm{RSS} + \frac{b_j^2}{C_{jj}}, \quad
           b \leftarrow b - \frac{b_j}{C_{jj}} C_{\cdot j}, \quad C \leftarrow C - \frac{C_{\cdot j} C_{j \cdot}}{C_{jj}}
@@ -81,6 +81,7 @@ class BestSubsetRegression(LinearRegressor):
         exact=True,
         cost="N D^2 + 2^D D^2 at worst",
         sparse=True,
+        largest={"D": 40},
     )
     size: int | Literal["bic", "aic", "cp", "cv"] = param(
         "bic", "how many columns, or how to choose", low=0, tune=choice("bic", "aic"), positional=True

@@ -140,8 +140,8 @@ def reduced(
     return torch.linalg.qr(rows if above is None else torch.cat([above, rows]), mode="r")[1]
 
 
-def from_triangle(T: torch.Tensor, K: int, *, intercept: bool = True) -> Solution:
-    """The solution for all rows that went into the triangle; K is the number of outputs."""
+def from_triangle(T: torch.Tensor, K: int, weight: float, *, intercept: bool = True) -> Solution:
+    """The solution for all rows that went into the triangle, of K outputs and the given sum of weights."""
     k = int(intercept)
     M = T.shape[1] - k - K
     if len(T) == k:  # a single row: nothing is left about its mean
@@ -149,8 +149,8 @@ def from_triangle(T: torch.Tensor, K: int, *, intercept: bool = True) -> Solutio
     X, Y, length = T[k:, k : k + M], T[k:, k + M :], T[:, k : k + M].norm(dim=0)
     part = by_qr(X, Y, None, intercept=False, length=length)
     if not intercept:
-        return part
-    mean, weight = T[0, 1 : 1 + M] / T[0, 0], float(T[0, 0]) ** 2
+        return replace(part, weight=weight)
+    mean = T[0, 1 : 1 + M] / T[0, 0]
     start = T[0, 1 + M :] / T[0, 0] - mean @ part.coef
     variances = torch.cat([_intercept_variance(part.root, mean, weight, True), part.variances[1:]])
     return replace(part, intercept=start, variances=variances, mean=mean, weight=weight)

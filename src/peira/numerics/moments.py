@@ -26,7 +26,8 @@ import scipy.sparse as sp
 import torch
 from scipy.linalg.blas import dsyrk
 
-BLOCK = 1 << 19  # numbers in a block of rows: 4 MiB, so that centring and product meet in the cache
+BLOCK = 1 << 18  # numbers in a block of rows: 2 MiB, so that centring and product meet in the cache
+ROWS = 512  # but at least so many rows: each block reads and writes the whole D x D sum
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class Moments:
         X = torch.as_tensor(X)
         N, D = X.shape
         total = _Sum(D, Y.shape[1], X.device)
-        rows = max(1, BLOCK // max(1, D + Y.shape[1]))
+        rows = max(ROWS, BLOCK // max(1, D + Y.shape[1]))
         for i in range(0, N, rows):
             total.add(X[i : i + rows], Y[i : i + rows], None if w is None else w[i : i + rows], centred)
         return total.moments(N, centred)

@@ -100,7 +100,11 @@ def _candidate(name: str, card: Card, baseline: bool, rows: int, columns: int, t
     parameters = cls.parameters()
     sizes = {"N": rows, "D": columns}
     skip = next(
-        (f"{letter} = {sizes[letter]} is beyond the {limit} that it is offered for" for letter, limit in card.largest.items() if sizes[letter] > limit),
+        (
+            f"{letter} = {sizes[letter]} is beyond the {limit} that it is offered for"
+            for letter, limit in card.largest.items()
+            if sizes[letter] > limit
+        ),
         None,
     )
     if not hasattr(cls, verb):

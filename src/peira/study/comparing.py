@@ -71,7 +71,9 @@ def compare(
     if any(run is None for run in runs):
         raise DataError("models without a run are compared on a table: say which with --on")
     if len({(run.state.get("data_sha256"), str(run.read_json("data/splits.json"))) for run in runs}) > 1:
-        raise DataError("these runs do not share rows and folds, so their scores cannot be compared: give a table with --on")
+        raise DataError(
+            "these runs do not share rows and folds, so their scores cannot be compared: give a table with --on"
+        )
     if rule.needs != "predict":
         raise DataError(f"{rule.name} needs whole distributions, which runs do not keep: give a table with --on")
     unseen = [_unseen(run) for run in runs]
@@ -89,11 +91,21 @@ def _ranked(names: list[str], y: np.ndarray, answers: list[Any], measure: Any, s
     rows = []
     for i in order:
         low, high = measure.interval(y, answers[i], LEVEL)
-        row: dict[str, Any] = {"name": names[i], "measure": measure.name, "score": scores[i], "interval": [low, high], "difference": None}
+        row: dict[str, Any] = {
+            "name": names[i],
+            "measure": measure.name,
+            "score": scores[i],
+            "interval": [low, high],
+            "difference": None,
+        }
         if i != best:
             gap = losses[i] - losses[best]
             low, high = np.quantile(gap, [tail, 1 - tail])
-            row["difference"] = {"mean": measure.loss(scores[i]) - measure.loss(scores[best]), "interval": [float(low), float(high)], "clear": bool(low > 0)}
+            row["difference"] = {
+                "mean": measure.loss(scores[i]) - measure.loss(scores[best]),
+                "interval": [float(low), float(high)],
+                "clear": bool(low > 0),
+            }
         rows.append(row)
     return rows
 
@@ -106,7 +118,6 @@ def _unseen(run: Run) -> dict[str, np.ndarray]:
     folds = range(len(run.read_json("data/splits.json")["folds"]))
     parts = [run.read_predictions(best, fold) for fold in folds]
     return {name: np.concatenate([part[name] for part in parts]) for name in ("observed", "predicted")}
-
 
 
 def _names(models: Sequence[Any]) -> list[str]:

@@ -59,8 +59,16 @@ class Protocol:
     inner_folds: int = 3
 
 
-def evaluate(candidate: Candidate, table: Table, y: np.ndarray, train: np.ndarray, test: np.ndarray, fold: int,
-             protocol: Protocol, until: float | None = None) -> Cell:
+def evaluate(
+    candidate: Candidate,
+    table: Table,
+    y: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    fold: int,
+    protocol: Protocol,
+    until: float | None = None,
+) -> Cell:
     """Choose settings on the training rows, fit, and predict the test rows.
 
     A failure is part of the result: status "failed" with its reason, and the trace for the log.
@@ -88,8 +96,15 @@ def evaluate(candidate: Candidate, table: Table, y: np.ndarray, train: np.ndarra
     return cell
 
 
-def _evaluate(cell: Cell, candidate: Candidate, table: Table, y: np.ndarray, train: np.ndarray, test: np.ndarray,
-              protocol: Protocol) -> None:
+def _evaluate(
+    cell: Cell,
+    candidate: Candidate,
+    table: Table,
+    y: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    protocol: Protocol,
+) -> None:
     model = choose(candidate, table[train], y[train], protocol, cell)
     if model is None:
         cell.status, cell.reason = "stopped", reason_to_stop() or "out of time"
@@ -163,5 +178,7 @@ def answers(model: TableModel, table: Table, y: np.ndarray) -> dict[str, np.ndar
     if hasattr(model, "predict_dist"):
         dist = model.predict_dist(table)
         kept |= {"std": dist.std, "pit": pit(y, dist)}
-        kept |= {m.name: m.terms(y, dist) for m in measures_for("regression") if m.needs == "predict_dist" and m.has_terms}
+        kept |= {
+            m.name: m.terms(y, dist) for m in measures_for("regression") if m.needs == "predict_dist" and m.has_terms
+        }
     return {name: np.asarray(value, dtype=np.float64) for name, value in kept.items()}

@@ -4,6 +4,7 @@ import inspect
 import json
 import platform
 import shlex
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
@@ -30,7 +31,7 @@ from .model import TableModel
 from .report import render
 from .run import Run, plain
 from .verdict import LEVEL, Pooled, leaderboard, pooled_score, procedure, ties
-from .wording import number, verdict_words
+from .wording import verdict_words
 
 _EXPLAIN_ROWS, _SHOWN_ROWS = 2_000, 2_000
 _EXPLAIN_SECONDS = 8.0
@@ -53,10 +54,15 @@ def finish(study: Any, run: Run, cells: Sequence[Cell], test: Any = None) -> Non
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1), task("finish"):
+        with threadpool_limits(1), task("finish"), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             report = _Finish(study, run, cells, rows).carry_out(test)
+            _write_leaderboard(run, rows)  # the winner's settings are now those of the model that is kept
     finally:
         torch.set_num_threads(threads)
+    run.write_text(
+        "log.txt", "".join(f"{text}\n" for text in sorted({f"{w.category.__name__}: {w.message}" for w in caught}))
+    )
     run.write_json("report.json", report)
     render(run.read_json("report.json"), run.path / "report.html")
     run.update(state="complete")
@@ -83,7 +89,9 @@ class _Finish:
         self.run.update(best=self.best.id)
         self._write_unseen()
         with task("learning curve"):
-            curve = learning_curve(self.model, self.study.X, self.study.y, self.study.folds, self.measure, self.study.config["seed"])
+            curve = learning_curve(
+                self.model, self.study.X, self.study.y, self.study.folds, self.measure, self.study.config["seed"]
+            )
         explanation = self._explanation()
         verdict = self._verdict()
         evidence = self._evidence(curve, explanation)
@@ -101,7 +109,8 @@ class _Finish:
                 "leaderboard": self.rows,
                 "data": self._data(),
                 "performance": self._performance(),
-                "learning": curve | {"history": getattr(self.model.method_, "history_", {}), "history_of": self.best.method},
+                "learning": curve
+                | {"history": getattr(self.model.method_, "history_", {}), "history_of": self.best.method},
                 "explanation": explanation,
                 "errors": self._errors(),
                 "method_page": self._method_page(),
@@ -212,7 +221,9 @@ class _Finish:
             if self.model.basis_ is None and hasattr(self.model.method_, "coef_"):
                 Z = self.model.numbers(study.X)
                 standardised = (study.y - self.model.target_mean_) / self.model.target_scale_
-                coefficients = bootstrap_coefficients(self.model.method_, Z, standardised, self.model.get_names(), seed=seed)
+                coefficients = bootstrap_coefficients(
+                    self.model.method_, Z, standardised, self.model.get_names(), seed=seed
+                )
                 for row in coefficients:
                     for part in ("value", "low", "high"):
                         row[part] = None if row[part] is None else row[part] * self.model.target_scale_
@@ -268,7 +279,11 @@ class _Finish:
     def _unseen_interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated intervals for the rows of the folds."""
         arrays, model = self.unseen.arrays, self.model
-        q = np.interp([(1 - level) / 2, (1 + level) / 2], np.linspace(0, 1, len(model.residual_quantiles_)), model.residual_quantiles_)
+        q = np.interp(
+            [(1 - level) / 2, (1 + level) / 2],
+            np.linspace(0, 1, len(model.residual_quantiles_)),
+            model.residual_quantiles_,
+        )
         scale = arrays["std"] if model.residuals_scaled_ else 1.0
         return arrays["predicted"] + scale * q[0], arrays["predicted"] + scale * q[1]
 
@@ -327,7 +342,11 @@ class _Finish:
             columns.append(
                 {
                     "name": profile.name,
-                    "role": "target" if profile.kind == "target" else "ignored" if profile.kind == "ignored" else "input",
+                    "role": "target"
+                    if profile.kind == "target"
+                    else "ignored"
+                    if profile.kind == "ignored"
+                    else "input",
                     "kind": profile.kind,
                     "reason": profile.reason,
                     "missing": profile.n_missing,
@@ -346,19 +365,29 @@ class _Finish:
             "text": inspect.cleandoc(module.__doc__ or ""),
             "card": {name: getattr(cls.card, name) for name in ("reference", "cost", "exact", "incremental", "sparse")},
             "parameters": [
-                {"name": name, "value": getattr(method, name), "default": p.default, "doc": p.doc, "type": describe(p.annotation)}
+                {
+                    "name": name,
+                    "value": getattr(method, name),
+                    "default": p.default,
+                    "doc": p.doc,
+                    "type": describe(p.annotation),
+                }
                 for name, p in cls.parameters().items()
             ],
         }
 
     def _reproduce(self) -> dict[str, Any]:
         config = self.study.config
-        options = {"-y": self.study.target} | {f"--{name}": config.get(name) for name in ("measure", "cv", "trials", "seed", "budget")}
+        options = {"-y": self.study.target} | {
+            f"--{name}": config.get(name) for name in ("measure", "cv", "trials", "seed", "budget")
+        }
         methods = config["methods"]
         if methods != "all":
             options["--methods"] = methods if isinstance(methods, str) else ",".join(methods)
         words = [str(w) for option, value in options.items() if value is not None for w in (option, value)]
-        words += [w for name, kind in json.loads(config.get("kinds") or "{}").items() for w in ("--kind", f"{name}={kind}")]
+        words += [
+            w for name, kind in json.loads(config.get("kinds") or "{}").items() for w in ("--kind", f"{name}={kind}")
+        ]
         return {
             "command": shlex.join(["peira", "learn", config["source"], *words]),
             "python": f"import peira\nmodel = peira.load({'runs/' + self.run.path.name!r})\nmodel.predict(peira.read({config['source']!r}))",
@@ -384,6 +413,16 @@ def _write_leaderboard(run: Run, rows: list[dict[str, Any]]) -> None:
         low, high = row["interval"] or (None, None)
         place = rank if row["status"] == "ok" else ""
         lines.append(
-            [place, row["id"], row["method"], row["status"], row["score"], low, high, row["reason"], json.dumps(plain(row["params"]))]
+            [
+                place,
+                row["id"],
+                row["method"],
+                row["status"],
+                row["score"],
+                low,
+                high,
+                row["reason"],
+                json.dumps(plain(row["params"])),
+            ]
         )
     run.write_csv("leaderboard.csv", header, lines)

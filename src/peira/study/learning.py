@@ -137,7 +137,9 @@ def learn(
             raise UnreadableError(f"{run.path} was made from a frame in memory, which is gone; run learn again")
         study = Study(config, run.path / _STDIN if config["source"] == "-" else config["source"])
         if study.digest != run.state.get("data_sha256"):
-            raise DataError(f"{config['source']} has changed since {run.path} was begun; run learn again into another folder")
+            raise DataError(
+                f"{config['source']} has changed since {run.path} was begun; run learn again into another folder"
+            )
     else:
         config = {
             "source": str(source) if isinstance(source, str | Path) else _FRAME,
@@ -220,13 +222,17 @@ class Study:
         self.y = _numbers(self.roles.y, target)
         self.digest = _digest(table)
         self.measure = get_measure(config.get("measure") or TASKS[self.task].measure)
-        if self.measure.needs == "predict_dist" and not self.measure.has_terms or self.measure.better == "nominal":
-            raise DataError(f"{self.measure.title} cannot rank methods by itself: take rmse, mae, r2, nll, crps or interval_score")
+        if (self.measure.needs == "predict_dist" and not self.measure.has_terms) or self.measure.better == "nominal":
+            raise DataError(
+                f"{self.measure.title} cannot rank methods by itself: take rmse, mae, r2, nll, crps or interval_score"
+            )
         self.folds = _folds(config["cv"], self.roles, config["seed"])
         methods = config["methods"]
         self.candidates = candidates(
             self.task,
-            wanted=methods if methods == "all" or isinstance(methods, list) else [m.strip() for m in methods.split(",")],
+            wanted=methods
+            if methods == "all" or isinstance(methods, list)
+            else [m.strip() for m in methods.split(",")],
             rows=len(self.y),
             columns=_design_width(self.X, self.roles),
             trials=config["trials"],
@@ -263,7 +269,12 @@ def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
         line = {**cell.record(), "elapsed": time.monotonic() - began}
         run.append("trials.jsonl", line)
         done[cell.candidate, cell.fold] = plain(line)
-        announce("cell", len(done) - 1, total, {"candidate": cell.candidate, "fold": cell.fold, study.measure.name: cell.score})
+        announce(
+            "cell",
+            len(done) - 1,
+            total,
+            {"candidate": cell.candidate, "fold": cell.fold, study.measure.name: cell.score},
+        )
 
     with task("search", cells=total):
         # The baseline is what everything else is compared with: no budget leaves it out.
@@ -329,7 +340,7 @@ def parse_duration(budget: str | float | None) -> float | None:
     if budget is None:
         return None
     text = str(budget).strip().lower()
-    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], None)
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
     try:
         seconds = float(text[:-1]) * unit if unit else float(text)
     except ValueError:

@@ -17,9 +17,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..core import Card, Method, Transformer, UnreadableError, param
-from ..core.kinds import Regressor
 from ..core.errors import DataError
 from ..core.inputs import Queries, open_targets, open_weights
+from ..core.kinds import Regressor
 from ..core.predictive import Affine
 from ..core.registry import get_method
 from ..core.tasks import TASKS
@@ -37,6 +37,8 @@ class TableModel(Regressor):
     design_ : DesignMatrix
     basis_ : Transformer or None
         Basis functions of the numeric columns.
+    column_means_, column_scales_ : array of shape (D',)
+        With basis functions: what their values were standardised with.
     method_ : Method
         Learned from the standardised target.
     target_mean_, target_scale_ : float
@@ -84,7 +86,9 @@ class TableModel(Regressor):
         self.design_ = DesignMatrix(kinds=self.kinds)
         Z = self.design_.fit_transform(X)
         if Z.shape[1] == 0:
-            raise DataError(f"no column is left after constants, identifiers and free text were left out (n_samples={len(Z)})")
+            raise DataError(
+                f"no column is left after constants, identifiers and free text were left out (n_samples={len(Z)})"
+            )
         self.basis_ = _basis(self.expansion)
         self.n_features_in_ = self.design_.n_features_in_
         if self.basis_ is not None:
@@ -92,7 +96,11 @@ class TableModel(Regressor):
             if not numeric.any():
                 self.basis_ = None
             else:
-                return np.hstack([self.basis_.fit_transform(Z[:, numeric]), Z[:, ~numeric]])
+                Z = np.hstack([self.basis_.fit_transform(Z[:, numeric]), Z[:, ~numeric]])
+                # A penalty compares coefficients: basis functions, too, are brought to one scale.
+                self.column_means_, spread = Z.mean(0), Z.std(0)
+                self.column_scales_ = np.where(spread > 1e-12 * np.abs(Z).max(0, initial=1e-300), spread, 1.0)
+                return (Z - self.column_means_) / self.column_scales_
         return Z
 
     def numbers(self, X: Any) -> np.ndarray:
@@ -102,7 +110,8 @@ class TableModel(Regressor):
         if self.basis_ is None:
             return Z
         numeric = self._numeric()
-        return np.hstack([self.basis_.transform(Z[:, numeric]), Z[:, ~numeric]])
+        Z = np.hstack([self.basis_.transform(Z[:, numeric]), Z[:, ~numeric]])
+        return (Z - self.column_means_) / self.column_scales_
 
     def get_names(self) -> list[str]:
         """Names of the columns that the method sees."""

@@ -84,7 +84,9 @@ class Run:
         if not run.exists():
             raise UnreadableError(f"there is no run at {run.path} (no run.json)")
         if run.state.get("format") != FORMAT:
-            raise UnreadableError(f"{run.path} has format {run.state.get('format')!r}; this version of Peira reads {FORMAT}")
+            raise UnreadableError(
+                f"{run.path} has format {run.state.get('format')!r}; this version of Peira reads {FORMAT}"
+            )
         return run
 
     def exists(self) -> bool:
@@ -152,7 +154,9 @@ class Run:
             return []
         content = self._read(name)
         whole = content[: content.rfind(b"\n") + 1]
-        return [strictjson.loads(line, what=f"{self.path / name}, line {i}") for i, line in enumerate(whole.splitlines(), 1)]
+        return [
+            strictjson.loads(line, what=f"{self.path / name}, line {i}") for i, line in enumerate(whole.splitlines(), 1)
+        ]
 
     def cut_torn_line(self, name: str) -> None:
         """Remove what a kill left after the last whole line, so that appending starts on a line of its own."""

@@ -45,7 +45,11 @@ class Pooled:
 
 
 def leaderboard(
-    candidates: Sequence[Candidate], cells: Sequence[Cell], folds: Sequence[tuple], measure: Measure, stopped: str | None
+    candidates: Sequence[Candidate],
+    cells: Sequence[Cell],
+    folds: Sequence[tuple],
+    measure: Measure,
+    stopped: str | None,
 ) -> list[dict[str, Any]]:
     """A row for each candidate, best first; failures and candidates left out last, with their reason.
 
@@ -58,7 +62,9 @@ def leaderboard(
     """
     tests = [test for _, test in folds]
     rows = [_row(c, [cell for cell in cells if cell.candidate == c.id], tests, measure, stopped) for c in candidates]
-    rows.sort(key=lambda row: (row["status"] != "ok", measure.loss(row["score"]) if row["status"] == "ok" else 0.0, row["id"]))
+    rows.sort(
+        key=lambda row: (row["status"] != "ok", measure.loss(row["score"]) if row["status"] == "ok" else 0.0, row["id"])
+    )
     if rows and rows[0]["status"] == "ok":
         reference = next((row["score"] for row in rows if row["baseline"] and row["status"] == "ok"), rows[0]["score"])
         for row in rows[1:]:
@@ -113,17 +119,26 @@ def pooled_score(pooled: Pooled, measure: Measure, level: float = LEVEL) -> tupl
     return float(terms.mean()), [float(terms.mean() - half), float(terms.mean() + half)]
 
 
-def _difference(best: dict[str, Any], row: dict[str, Any], folds: Sequence[tuple], measure: Measure, rope: float) -> dict[str, Any]:
+def _difference(
+    best: dict[str, Any], row: dict[str, Any], folds: Sequence[tuple], measure: Measure, rope: float
+) -> dict[str, Any]:
     """By how much the row is worse than the best, over folds: positive where the best is better."""
-    gaps = [measure.loss(theirs) - measure.loss(ours) for ours, theirs in zip(best["fold_scores"], row["fold_scores"], strict=True)]
+    gaps = [
+        measure.loss(theirs) - measure.loss(ours)
+        for ours, theirs in zip(best["fold_scores"], row["fold_scores"], strict=True)
+    ]
     sizes = [(len(train), len(test)) for train, test in folds]
     n_train, n_test = (float(np.mean(side)) for side in zip(*sizes, strict=True))
     return compare_folds(gaps, n_train, n_test, rope)
 
 
-def procedure(candidates: Sequence[Candidate], cells: Sequence[Cell], folds: Sequence[tuple], measure: Measure) -> Pooled | None:
+def procedure(
+    candidates: Sequence[Candidate], cells: Sequence[Cell], folds: Sequence[tuple], measure: Measure
+) -> Pooled | None:
     """Predictions of the whole procedure: in each fold, those of the candidate that won on the inner folds."""
-    complete = {c.id for c in candidates if sum(cell.candidate == c.id and cell.status == "ok" for cell in cells) == len(folds)}
+    complete = {
+        c.id for c in candidates if sum(cell.candidate == c.id and cell.status == "ok" for cell in cells) == len(folds)
+    }
     order = {c.id: i for i, c in enumerate(candidates)}
     picked = []
     for fold in range(len(folds)):

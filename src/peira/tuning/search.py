@@ -47,7 +47,9 @@ def trials(parameters: dict[str, Parameter], budget: int) -> Iterator[dict[str, 
     if not spaces:
         return
     for i in range(budget - 1):
-        yield {name: space.at(u) for (name, space), u in zip(spaces.items(), _point(spaces, i, budget - 1), strict=True)}
+        yield {
+            name: space.at(u) for (name, space), u in zip(spaces.items(), _point(spaces, i, budget - 1), strict=True)
+        }
 
 
 def _point(spaces: dict[str, Space], i: int, n: int) -> list[float]:
