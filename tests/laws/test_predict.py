@@ -16,7 +16,7 @@ def test_the_order_of_the_rows_does_not_matter(cls, seed):
     data = experience(cls, seed)
     order = np.random.default_rng(seed).permutation(len(data))
     got, expected = (d.teach(sharp(cls)).predict(data.X) for d in (data[order], data))
-    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
 
 
 @regressing
@@ -24,14 +24,14 @@ def test_the_order_of_the_columns_does_not_matter(cls, seed):
     data = experience(cls, seed)
     order = np.random.default_rng(seed).permutation(data.X.shape[1])
     turned = Experience(data.X[:, order], data.y).teach(sharp(cls)).predict(data.X[:, order])
-    np.testing.assert_allclose(turned, data.teach(sharp(cls)).predict(data.X), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(turned, data.teach(sharp(cls)).predict(data.X), rtol=1e-4, atol=1e-4)
 
 
 @for_methods(lambda cls: "regression" in cls.card.tasks and getattr(cls.example(), "fit_intercept", True))
 def test_shifting_the_target_shifts_the_answer(cls, seed):
     data = experience(cls, seed)
     shifted = sharp(cls).fit(data.X, data.y + 100.0).predict(data.X) - 100.0
-    np.testing.assert_allclose(shifted, data.teach(sharp(cls)).predict(data.X), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(shifted, data.teach(sharp(cls)).predict(data.X), rtol=1e-4, atol=1e-4)
 
 
 @for_methods(lambda cls: "regression" in cls.card.tasks and getattr(cls.example(), "fit_intercept", True))

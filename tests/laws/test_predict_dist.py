@@ -126,7 +126,8 @@ def test_with_much_data_only_the_noise_is_uncertain(cls, seed):
     X = rng.normal(size=(50, 3))
     narrow = many.teach(cls.example()).predict_dist(X).std
     few = [linear_gaussian(rng, 15, noise=0.7, weights=w)[0] for _ in range(20)]
-    assert narrow.mean() < np.mean([data.teach(cls.example()).predict_dist(X).std for data in few])
+    wide = np.mean([data.teach(cls.example()).predict_dist(X).std for data in few])
+    assert narrow.mean() < wide * (1.0 if cls.card.exact else 1.1)  # an estimated prior is taken for certain
     if np.abs(many.teach(cls.example()).predict(X) - (1.0 + X @ w)).max() < 0.2:  # it found the function
         np.testing.assert_allclose(narrow, 0.7, rtol=0.1)
 

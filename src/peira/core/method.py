@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_feature_names
 
 from .card import Card
 from .errors import DataError, ParameterError, UnreadableError, closest
-from .inputs import Data, Queries, column_names, open_matrix, open_targets, open_weights
+from .inputs import Data, Queries, column_names, is_frame, open_matrix, open_targets, open_weights
 from .params import Parametrised
 from .seeds import draw_seed
 
@@ -98,8 +98,10 @@ class Method(Parametrised, BaseEstimator):
         data = self._open(X, y, sample_weight, supervised)
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("__")]:
             delattr(self, name)
-        if not isinstance(X, torch.Tensor):
+        if is_frame(X) or isinstance(X, np.ndarray | list):
             _check_feature_names(self, X, reset=True)
+        elif names := column_names(X):
+            self.feature_names_in_ = np.array(names, dtype=object)
         self.n_features_in_ = int(data.X.shape[1])
         if data.Y is not None:
             self.target_shape_ = [] if data.squeeze else [int(data.Y.shape[1])]
@@ -166,8 +168,15 @@ class Method(Parametrised, BaseEstimator):
         return {get_task(name).target for name in cls.card.tasks}
 
     def _check_signature(self, X: Any) -> None:
-        if not isinstance(X, torch.Tensor):
+        if isinstance(X, torch.Tensor):
+            return
+        if is_frame(X) or not column_names(X):
             _check_feature_names(self, X, reset=False)
+        elif hasattr(self, "feature_names_in_") and column_names(X) != list(self.feature_names_in_):
+            raise DataError(
+                f"{type(self).__name__} was fitted to the columns {', '.join(self.feature_names_in_[:20])}, in this order; "
+                f"got {', '.join(column_names(X)[:20])}"
+            )
 
     def _check_width(self, data: Queries) -> None:
         if data.X.shape[1] != self.n_features_in_:
