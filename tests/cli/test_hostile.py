@@ -1,4 +1,4 @@
-"""Tables made to do harm: a clear sentence or a stated decision, never a traceback, a hang, or a script in the report."""
+"""Tables made to do harm: a clear sentence or a stated decision, no traceback, no hang, no script in the report."""
 
 import html
 import re

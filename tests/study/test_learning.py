@@ -114,7 +114,9 @@ def test_the_reported_score_is_that_of_the_whole_procedure(source, tmp_path, see
     assert run.state["verdict"]["score"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-9)
 
 
-SCRIPT = "import sys, peira; peira.learn(sys.argv[1], 'price', methods=['LinearRegression','Ridge'], output=sys.argv[2], jobs=1, progress=False)"
+SCRIPT = """import sys, peira
+peira.learn(sys.argv[1], "price", methods=["LinearRegression", "Ridge"], output=sys.argv[2], jobs=1, progress=False)
+"""
 
 
 @pytest.mark.parametrize("lines", [1, 4, 9])
@@ -182,7 +184,7 @@ def test_ctrl_c_keeps_what_there_is_and_writes_the_report(source, tmp_path):
     while time.monotonic() < limit and not (trials.exists() and trials.read_bytes().count(b"\n") >= 6):
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err.decode()[-2000:]
     run = Run.open(tmp_path / "run")
     assert run.state["stopped"] == "interrupted"

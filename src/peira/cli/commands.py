@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table as Grid
 from rich.text import Text
 
 import peira
@@ -29,8 +27,9 @@ from ..study.comparing import compare as compare_models
 from ..study.learning import Study, parse_duration
 from ..study.learning import learn as run_learn
 from ..study.report import render
-from ..study.report.figures import interval, measured, number
-from ..study.run import Run, plain
+from ..study.report.figures import interval, measured
+from ..study.run import Run
+from . import printing
 from .ending import RequirementNotMetError
 
 _REQUIRE = re.compile(r"\s*([A-Za-z0-9_]+)\s*(<=|>=|<|>)\s*([-+0-9.eE]+)\s*")
@@ -58,9 +57,9 @@ def learn(
     run = run_learn(source, options.pop("target"), **options, resume=resume)
     summary = _summary(run)
     if as_json:
-        _print_json(summary)
+        printing.print_json(summary)
     else:
-        _print_summary(run, summary)
+        printing.print_summary(run, summary)
     for measure, sign, bound in required:
         value = _achieved(run, measure)
         met = {"<=": value <= bound, ">=": value >= bound, "<": value < bound, ">": value > bound}[sign]
@@ -85,29 +84,33 @@ def predict(model: str, source: str, *, output: str | None, level: float | None,
         y = table[target]
         known = np.isfinite(y)
         inside = np.mean(((y >= columns["low"]) & (y <= columns["high"]))[known]) if known.any() else np.nan
-        _note(f"{100 * inside:.1f} % of {int(known.sum())} known targets lie inside the {100 * level:g} % intervals")
+        printing.note(
+            f"{100 * inside:.1f} % of {int(known.sum())} known targets lie inside the {100 * level:g} % intervals"
+        )
     if output is None:
         sys.stdout.write(text)
     else:
         write_atomically(Path(output), text.encode())
-        _note(f"{len(table)} predictions written to {output}")
+        printing.note(f"{len(table)} predictions written to {output}")
 
 
 def compare(models: list[str], *, on: str | None, target: str | None, measure: str | None, as_json: bool) -> None:
     """``peira compare``."""
     rows = compare_models(models, on=on, target=target, measure=measure)
     if as_json:
-        return _print_json(rows)
+        return printing.print_json(rows)
     title = get_measure(rows[0]["measure"]).title
-    grid = _grid("model", title, "95 % interval", "worse than the best by")
+    grid = printing.grid("model", title, "95 % interval", "worse than the best by")
     for row in rows:
         gap, behind = row["difference"], ""
         if gap is not None:
             behind = f"{measured(gap['mean'], gap['interval'])} ({interval(gap['interval'])})" + (
                 "" if gap["clear"] else "  not clear"
             )
-        grid.add_row(_text(row["name"]), measured(row["score"], row["interval"]), interval(row["interval"]), behind)
-    _console().print(grid)
+        grid.add_row(
+            printing.cell(row["name"]), measured(row["score"], row["interval"]), interval(row["interval"]), behind
+        )
+    printing.console().print(grid)
 
 
 def report(path: str, *, show: bool) -> None:
@@ -123,8 +126,8 @@ def diagnose(path: str, *, as_json: bool) -> None:
     """``peira diagnose``."""
     findings = Run.open(path).read_json("diagnosis.json")
     if as_json:
-        return _print_json(findings)
-    console = _console()
+        return printing.print_json(findings)
+    console = printing.console()
     for finding in findings:
         console.print(Text(f"{finding['code']}  {finding['severity']}: {printable(finding['title'])}", style="bold"))
         for part in ("evidence", "fix"):
@@ -145,11 +148,11 @@ def methods(name: str | None, *, task: str | None, as_json: bool) -> None:
         for n, cls in found.items()
     ]
     if as_json:
-        return _print_json(rows)
-    grid = _grid("method", "what it is", "tasks", "cost")
+        return printing.print_json(rows)
+    grid = printing.grid("method", "what it is", "tasks", "cost")
     for row in rows:
         grid.add_row(row["name"], row["title"], ", ".join(row["tasks"]), row["cost"])
-    _console().print(grid)
+    printing.console().print(grid)
 
 
 def data(source: str, *, target: str | None, as_json: bool) -> None:
@@ -157,22 +160,22 @@ def data(source: str, *, target: str | None, as_json: bool) -> None:
     table = read(source)
     roles = infer_roles(table, target or table.suggested_target)
     if as_json:
-        return _print_json(roles.to_json())
-    console = _console()
+        return printing.print_json(roles.to_json())
+    console = printing.console()
     console.print(
         Text(f"{len(roles.table)} rows, {len(table.names)} columns" + (f"; {roles.task_reason}" if roles.task else ""))
     )
     for note in roles.notes:
         console.print(Text(f"  {printable(note)}"))
-    grid = _grid("column", "kind", "missing", "different", "values", "why")
+    grid = printing.grid("column", "kind", "missing", "different", "values", "why")
     for profile in list(roles.profiles.values())[:200]:
         grid.add_row(
-            _text(profile.name),
+            printing.cell(profile.name),
             profile.kind,
             str(profile.n_missing or ""),
             str(profile.n_unique),
-            _text(_values(profile.summary)),
-            _text(profile.reason),
+            printing.cell(printing.values(profile.summary)),
+            printing.cell(profile.reason),
         )
     console.print(grid)
     if len(roles.profiles) > 200:
@@ -202,7 +205,7 @@ def doctor(*, as_json: bool) -> None:
     checks["learns"] = bool(abs(fitted.predict([[10.0]])[0] - 21) < 1e-9)
     checks["seconds"] = round(time.perf_counter() - began, 2)
     if as_json:
-        return _print_json(checks)
+        return printing.print_json(checks)
     for name, value in checks.items():
         print(f"{name:14} {value}")
 
@@ -233,32 +236,6 @@ def _summary(run: Run) -> dict[str, Any]:
     return summary | ({"test": verdict["test"]} if "test" in verdict else {})
 
 
-def _print_summary(run: Run, summary: dict[str, Any]) -> None:
-    console = _console()
-    title = get_measure(summary["measure"]).title
-    grid = _grid("", "method", title, "95 % interval", "settings")
-    for rank, row in enumerate(summary["leaderboard"], 1):
-        if row["status"] != "ok":
-            grid.add_row("", row["method"], row["status"], "", _text(printable(row["reason"] or "", 80)))
-            continue
-        settings = ", ".join(f"{k}={_setting(v)}" for k, v in row["params"].items() if v != "none")
-        mark = " (baseline)" if row["baseline"] else ""
-        grid.add_row(
-            str(rank),
-            row["method"] + mark,
-            measured(row["score"], row["interval"]),
-            interval(row["interval"]),
-            settings,
-        )
-    console.print(grid)
-    console.print(Text(printable(summary["verdict"])))
-    if summary["stopped"]:
-        console.print(Text(f"The search was cut short ({summary['stopped']})."))
-    for step in run.state["verdict"]["next"]:
-        console.print(Text(f"  - {printable(step)}"))
-    print(f"report: {summary['report']}")
-
-
 def _plan(source: str | None, options: dict[str, Any], as_json: bool) -> None:
     options["budget"] = parse_duration(options["budget"])
     options["kinds"] = json.dumps(options["kinds"]) if options["kinds"] else None
@@ -276,14 +253,15 @@ def _plan(source: str | None, options: dict[str, Any], as_json: bool) -> None:
         "candidates": rows,
     }
     if as_json:
-        return _print_json(plan)
-    console = _console()
+        return printing.print_json(plan)
+    console = printing.console()
     console.print(
         Text(
-            f"{plan['task']} of {printable(study.target)!r} by {study.measure.title}: {plan['rows']} rows, {plan['folds']} folds"
+            f"{plan['task']} of {printable(study.target)!r} by {study.measure.title}: "
+            f"{plan['rows']} rows, {plan['folds']} folds"
         )
     )
-    grid = _grid("method", "basis functions", "settings to try", "left out because")
+    grid = printing.grid("method", "basis functions", "settings to try", "left out because")
     for row in rows:
         grid.add_row(row["method"], ", ".join(row["expansions"]), str(row["trials"]), row["skip"] or "")
     console.print(grid)
@@ -300,7 +278,7 @@ def _method_page(cls: type, as_json: bool) -> None:
     }
     page = sys.modules[cls.__module__].__doc__ or ""
     if as_json:
-        return _print_json(
+        return printing.print_json(
             {
                 "name": cls.__name__,
                 "title": _title(cls),
@@ -310,10 +288,10 @@ def _method_page(cls: type, as_json: bool) -> None:
                 "page": page,
             }
         )
-    console = _console()
+    console = printing.console()
     console.print(Text(f"{cls.__name__}: {_title(cls)}", style="bold"))
     console.print(Text(page.strip()))
-    grid = _grid("parameter", "default", "type", "range", "meaning")
+    grid = printing.grid("parameter", "default", "type", "range", "meaning")
     for p in parameters:
         grid.add_row(p["name"], repr(p["default"]), p["type"], p["range"], p["doc"])
     console.print(grid)
@@ -366,41 +344,3 @@ def _verbs(cls: type) -> list[str]:
         "adapt",
     )
     return ["fit", *(name for name in names if hasattr(cls, name))]
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, list) and len(value) > 4:
-        return f"{len(value)} values"
-    return number(value) if isinstance(value, float) else str(value)
-
-
-def _values(summary: dict[str, Any]) -> str:
-    if summary.get("levels"):
-        return printable(", ".join(f"{v['level']} ({v['count']})" for v in summary["levels"][:4]), 60)
-    if summary.get("min") is None:
-        return ""
-    low, high = summary["min"], summary["max"]
-    return f"{number(low)} to {number(high)}" if isinstance(low, int | float) else f"{low} to {high}"
-
-
-def _grid(*headers: str) -> Grid:
-    grid = Grid(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        grid.add_column(header, overflow="fold")
-    return grid
-
-
-def _text(value: str) -> Text:
-    return Text(printable(str(value), 60))
-
-
-def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(plain(value), allow_nan=False, ensure_ascii=False))
-
-
-def _note(text: str) -> None:
-    print(printable(text), file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -29,7 +29,7 @@ Target = Annotated[str | None, typer.Option("-y", "--target", help="The column t
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
-class Task(str, Enum):
+class Task(StrEnum):
     """Tasks that the command line accepts."""
 
     auto = "auto"
@@ -81,8 +81,8 @@ def learn(
     from . import commands
 
     commands.learn(
-        source=source, target=target, task=task.value, measure=measure, methods=methods, budget=budget, trials=trials, cv=cv,
-        test=test, seed=seed, jobs=jobs, output=output, resume=resume, require=require or [], kinds=kind or [],
+        source=source, target=target, task=task.value, measure=measure, methods=methods, budget=budget, trials=trials,
+        cv=cv, test=test, seed=seed, jobs=jobs, output=output, resume=resume, require=require or [], kinds=kind or [],
         dry_run=dry_run, as_json=json,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ else goes out as NumPy. On the CPU nothing is copied that need not be.
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import narwhals as nw
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 from .errors import DataError
 from .seeds import torch_generator
 
-Matrix = torch.Tensor | sparse.csr_matrix | sparse.csr_array
+Matrix: TypeAlias = torch.Tensor | sparse.csr_matrix | sparse.csr_array
 
 
 @dataclass

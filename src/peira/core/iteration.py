@@ -25,9 +25,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from sklearn.exceptions import ConvergenceWarning
+
+Kind: TypeAlias = Literal["start", "step", "end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Event:
         Since the task began.
     """
 
-    kind: Literal["start", "step", "end"]
+    kind: Kind
     path: tuple[str, ...]
     index: int
     total: int | None
@@ -73,7 +75,9 @@ class _Watch:
             return "interrupted"
         return "out of time" if time.monotonic() >= self.deadline else None
 
-    def tell(self, kind: str, path: tuple[str, ...], index: int, total: int | None, values: dict, began: float) -> None:
+    def tell(
+        self, kind: Kind, path: tuple[str, ...], index: int, total: int | None, values: dict, began: float
+    ) -> None:
         if self.listeners:
             event = Event(kind, path, index, total, values, time.monotonic() - began)
             for listener in self.listeners:

@@ -174,8 +174,8 @@ class Method(Parametrised, BaseEstimator):
             _check_feature_names(self, X, reset=False)
         elif hasattr(self, "feature_names_in_") and column_names(X) != list(self.feature_names_in_):
             raise DataError(
-                f"{type(self).__name__} was fitted to the columns {', '.join(self.feature_names_in_[:20])}, in this order; "
-                f"got {', '.join(column_names(X)[:20])}"
+                f"{type(self).__name__} was fitted to the columns {', '.join(self.feature_names_in_[:20])}, "
+                f"in this order; got {', '.join(column_names(X)[:20])}"
             )
 
     def _check_width(self, data: Queries) -> None:

@@ -147,6 +147,8 @@ class Parametrised:
     """Base of everything that has declared parameters; writes the constructor."""
 
     _parameters: typing.ClassVar[dict[str, Parameter]] = {}
+    _own_parameters: typing.ClassVar[dict[str, Parameter]]
+    _resolved_parameters: typing.ClassVar[dict[str, Parameter]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -19,9 +19,10 @@ def no_better_than_baseline(e: Evidence) -> Finding | None:
         "P101",
         "No better than the baseline",
         "problem",
-        f"{e.measure} {np.mean(e.scores):.4g} against {np.mean(e.baseline_scores):.4g} of the baseline, which ignores the inputs.",
-        "The inputs hold nothing that these methods can use: check that rows and targets belong together, add inputs, or do "
-        "without machine learning here.",
+        f"{e.measure} {np.mean(e.scores):.4g} against {np.mean(e.baseline_scores):.4g} of the baseline, "
+        "which ignores the inputs.",
+        "The inputs hold nothing that these methods can use: check that rows and targets belong together, add inputs, "
+        "or do without machine learning here.",
     )
 
 
@@ -35,8 +36,8 @@ def learns_by_heart(e: Evidence) -> Finding | None:
         "P102",
         "Overfits",
         "warning",
-        f"{e.measure} is {np.mean(e.train_scores):.4g} on training rows and {np.mean(e.scores):.4g} on new ones: the gap is "
-        f"{100 * gap / gain:.0f} % of what was gained over the baseline.",
+        f"{e.measure} is {np.mean(e.train_scores):.4g} on training rows and {np.mean(e.scores):.4g} on new ones: "
+        f"the gap is {100 * gap / gain:.0f} % of what was gained over the baseline.",
         "More rows help most; otherwise a stronger penalty, fewer columns, or fewer basis functions.",
     )
 
@@ -67,7 +68,8 @@ def noise_grows(e: Evidence) -> Finding | None:
         "P104",
         "The noise is not the same everywhere",
         "warning",
-        f"Errors {direction} with the prediction (rank correlation {rank.statistic:.2f}), so one interval width does not fit all rows.",
+        f"Errors {direction} with the prediction (rank correlation {rank.statistic:.2f}), "
+        "so one interval width does not fit all rows.",
         "Learn the logarithm of a positive target, weight the rows, or use a method that predicts its own spread.",
     )
 
@@ -84,7 +86,8 @@ def few_rows_rule(e: Evidence) -> Finding | None:
         "A few rows dominate the error",
         "warning",
         f"The worst 1 % of rows ({top}) carry {100 * share:.0f} % of the squared error.",
-        "Look at them under 'Errors worth a look': mistakes to mend, or a group of its own. A measure such as MAE minds them less.",
+        "Look at them under 'Errors worth a look': mistakes to mend, or a group of its own. "
+        "A measure such as MAE minds them less.",
     )
 
 
@@ -98,7 +101,8 @@ def piled_up(e: Evidence) -> Finding | None:
                 "The target seems to be cut off",
                 "warning",
                 f"{count} of {len(e.observed)} rows share the {name} value of {e.target!r}, {edge:.6g}.",
-                "If values beyond it were clipped, the errors there are not what they seem: leave these rows out, or model the cut.",
+                "If values beyond it were clipped, the errors there are not what they seem: "
+                "leave these rows out, or model the cut.",
             )
     return None
 

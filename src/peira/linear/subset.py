@@ -93,6 +93,10 @@ class BestSubsetRegression(LinearRegressor):
         "best", "for 'cv': least error, or the fewest columns within one standard error"
     )
 
+    @classmethod
+    def example(cls) -> "BestSubsetRegression":
+        return cls(max_size=4)
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BestSubsetRegression":
         """Find the best subset of each size, choose the size, and learn the coefficients.
 

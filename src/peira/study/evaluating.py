@@ -75,7 +75,8 @@ def evaluate(
     ``until`` is the time of day at which another process's budget ends.
     """
     cell = Cell(candidate.id, fold)
-    # Small matrices are fastest on one thread, and one thread adds in one order: the same result with any number of jobs.
+    # Small matrices are fastest on one thread, and one thread adds in one order:
+    # the same result with any number of jobs.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -204,8 +204,8 @@ class Study:
         target = config.get("target") or table.suggested_target
         if target is None:
             raise DataError(
-                "there is no target to learn: name the column to predict with -y; tasks without a target are not there yet. "
-                f"Columns: {', '.join(table.names[:20])}"
+                "there is no target to learn: name the column to predict with -y; "
+                f"tasks without a target are not there yet. Columns: {', '.join(table.names[:20])}"
             )
         kinds = json.loads(config["kinds"]) if config.get("kinds") else None
         self.roles: Roles = infer_roles(table, target, kinds)

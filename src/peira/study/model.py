@@ -1,11 +1,16 @@
-"""A method on a table: the design that turns columns into numbers, and the method that learns from them.
+r"""A method on a table: the design that turns columns into numbers, and the method that learns from them.
 
 This is what a run fits in every fold, keeps as its winner and loads to predict. Everything that
 is estimated from the rows (levels, medians, scales, knots, weights) is estimated in one ``fit``,
 so that a fold's test rows never leak into its training.
 
-Columns and target are standardised, so that a penalty means the same whatever the units: in
-dollars or in thousands of dollars, the same settings are tried and the same model wins.
+.. math:: \hat y(x) = \bar y + s\, f\left(\phi(z(x))\right)
+
+with z the design, phi the basis functions, f the method, and the target's mean and standard
+deviation s: a penalty then means the same whatever the units, and in dollars or in thousands of
+dollars the same model wins.
+
+Cost: that of the method, for N rows and D' columns of numbers.
 """
 
 from typing import Any, Literal, Self
@@ -18,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core import Card, Method, Transformer, UnreadableError, param
 from ..core.errors import DataError
-from ..core.inputs import Queries, open_targets, open_weights
+from ..core.inputs import Queries, open_targets
 from ..core.kinds import Regressor
 from ..core.predictive import Affine
 from ..core.registry import get_method
@@ -60,31 +65,29 @@ class TableModel(Regressor):
     card = Card(
         tasks="regression",
         reference="Hastie, Tibshirani & Friedman (2009) 5.1, 7.10.2; intervals: Lei et al. (2018)",
-        cost="the method's",
+        cost="that of the method on N x D' numbers",
         missing=True,
     )
     method: Method | None = param(None, "what learns from the numbers; None is the task's baseline")
     expansion: Expansion = param("none", "basis functions of the numeric columns")
     kinds: dict | None = param(None, "kinds of columns by name, as the roles decided; None infers them")
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any) -> Self:
         """Learn design, basis and method.
 
         Parameters
         ----------
         X : Table, frame, dict of columns or array of shape (N, D)
         y : array of shape (N,)
-        sample_weight : array of shape (N,), optional
-            For methods that take weights.
         """
         self._check_parameters()
         part = TableModel(**self.get_params(deep=False))
-        return self._take(part.learn(part.prepare(X), y, sample_weight))
+        return self._take(part.learn(part.prepare(X), y))
 
     def prepare(self, X: Any) -> np.ndarray:
         """Learn design and basis alone, and give the numbers that the method would see, of shape (N, D')."""
         self.design_ = DesignMatrix(kinds=self.kinds)
-        Z = self.design_.fit_transform(X)
+        Z = np.asarray(self.design_.fit_transform(_on_host(X)))
         if Z.shape[1] == 0:
             raise DataError(
                 f"no column is left after constants, identifiers and free text were left out (n_samples={len(Z)})"
@@ -106,7 +109,7 @@ class TableModel(Regressor):
     def numbers(self, X: Any) -> np.ndarray:
         """What the method sees of these rows, of shape (N, D')."""
         check_is_fitted(self)
-        Z = self.design_.transform(X)
+        Z = np.asarray(self.design_.transform(_on_host(X)))
         if self.basis_ is None:
             return Z
         numeric = self._numeric()
@@ -121,30 +124,35 @@ class TableModel(Regressor):
         numeric = self._numeric()
         return [*self.basis_.get_feature_names_out(names[numeric]), *names[~numeric]]
 
-    def learn(self, Z: np.ndarray, y: Any, sample_weight: Any = None) -> Self:
+    def learn(self, Z: np.ndarray, y: Any) -> Self:
         """Let the method learn from what `prepare` gave; for trying several methods on one design."""
-        method = self.method if self.method is not None else get_method(TASKS["regression"].baseline)()
+        method = self._learner()
         like = Queries(torch.from_numpy(Z), as_numpy=True, device=torch.device("cpu"))
         Y, _ = open_targets(y, len(Z), like, owner="TableModel", multi_output=False)
-        w = open_weights(sample_weight, len(Z), like, owner="TableModel")
         t = Y[:, 0].numpy()
-        self.target_mean_, self.target_scale_ = float(np.mean(t)), float(np.std(t)) or 1.0
+        with np.errstate(over="ignore"):
+            self.target_mean_, self.target_scale_ = float(np.mean(t)), float(np.std(t)) or 1.0
+        if not np.isfinite([self.target_mean_, self.target_scale_]).all():
+            raise DataError(f"the targets reach {np.abs(t).max():.3g}: their squares overflow; give them in a larger unit")
         standardised = (t - self.target_mean_) / self.target_scale_
-        weights = {} if w is None else {"sample_weight": w.numpy()}
-        self.method_ = type(method)(**method.get_params(deep=False)).fit(Z, standardised, **weights)
+        self.method_ = type(method)(**method.get_params(deep=False)).fit(Z, standardised)
         return self
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(method=get_method("BayesianLinearRegression")())
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict the target of each row; see `Regressor.predict`."""
         if return_std:
             answer = self.predict_dist(X)
             return answer.mean, answer.std
-        return self.answer("predict", self.numbers(X))
+        return self.answer("predict", self._asked(X))
 
-    @available_if(lambda self: hasattr(getattr(self, "method_", self.method), "predict_dist"))
+    @available_if(lambda self: hasattr(getattr(self, "method_", self._learner()), "predict_dist"))
     def predict_dist(self, X: Any) -> Any:
         """The method's own predictive distribution of each row's target."""
-        return self.answer("predict_dist", self.numbers(X))
+        return self.answer("predict_dist", self._asked(X))
 
     def answer(self, verb: str, Z: np.ndarray) -> Any:
         """The answer of a verb ("predict", "predict_dist") to what `numbers` gave, in the unit of the target."""
@@ -207,6 +215,14 @@ class TableModel(Regressor):
             self.feature_names_in_ = part.design_.feature_names_in_
         return self
 
+    def _learner(self) -> Method:
+        return self.method if self.method is not None else get_method(TASKS["regression"].baseline)()
+
+    def _asked(self, X: Any) -> Any:
+        """What the method sees of these rows, as a tensor where they came as one."""
+        Z = self.numbers(X)
+        return torch.from_numpy(Z).to(X.device) if isinstance(X, torch.Tensor) else Z
+
     def _numeric(self) -> np.ndarray:
         """Which columns of the design are numbers, for which basis functions make sense."""
         numbers = {plan["name"] for plan in self.design_.plans_ if plan["kind"] == "numeric"}
@@ -226,6 +242,10 @@ class TableModel(Regressor):
         for name, kind in parts.items():
             if not isinstance(getattr(self, name, 0), kind):
                 raise UnreadableError(f"a stored TableModel needs {name} to be a {kind}")
+
+
+def _on_host(X: Any) -> Any:
+    return X.numpy(force=True) if isinstance(X, torch.Tensor) else X
 
 
 def _basis(expansion: Expansion) -> Transformer | None:

@@ -12,8 +12,14 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
     rows, columns = study.X.shape
     method, target = verdict["method"], study.target
     task = f"Predict {target!r}, a number, from {columns} column{'s' if columns != 1 else ''}."
-    experience = f"{number(rows)} rows of {study.config['source']}, each predicted by fits that had not seen it ({len(study.folds)} folds)."
-    performance = f"{measure.title} {score} ({100 * verdict['level']:g} % interval {between}; choosing the method is part of what was measured)"
+    experience = (
+        f"{number(rows)} rows of {study.config['source']}, "
+        f"each predicted by fits that had not seen it ({len(study.folds)} folds)."
+    )
+    performance = (
+        f"{measure.title} {score} ({100 * verdict['level']:g} % interval {between}; "
+        "choosing the method is part of what was measured)"
+    )
     baseline = verdict["baseline"]
     if verdict["gain"] is None:
         performance += "; nothing did better than the baseline." if baseline else "; no baseline could be fitted."

@@ -1,0 +1,88 @@
+"""How results look in a terminal: tables, one line of JSON, notes on stderr.
+
+Text that comes from data passes `printable`, so that no name of a column moves the cursor.
+"""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from ..core.text import printable
+from ..measures import get_measure
+from ..study.report.figures import interval, measured, number
+from ..study.run import Run, plain
+
+
+def console() -> Console:
+    """As wide as the terminal; 160 columns where there is none."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def grid(*headers: str) -> Grid:
+    """An empty table without lines."""
+    table = Grid(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def cell(value: str) -> Text:
+    """Text from the data, harmless and short."""
+    return Text(printable(str(value), 60))
+
+
+def print_json(value: Any) -> None:
+    """One line of strict JSON."""
+    print(json.dumps(plain(value), allow_nan=False, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """A remark beside the results, on stderr."""
+    print(printable(text), file=sys.stderr)
+
+
+def print_summary(run: Run, summary: dict[str, Any]) -> None:
+    """The leaderboard, the verdict, and what to do next."""
+    screen = console()
+    title = get_measure(summary["measure"]).title
+    table = grid("", "method", title, "95 % interval", "settings")
+    for rank, row in enumerate(summary["leaderboard"], 1):
+        if row["status"] != "ok":
+            table.add_row("", row["method"], row["status"], "", cell(printable(row["reason"] or "", 80)))
+            continue
+        settings = ", ".join(f"{k}={_setting(v)}" for k, v in row["params"].items() if v != "none")
+        mark = " (baseline)" if row["baseline"] else ""
+        table.add_row(
+            str(rank),
+            row["method"] + mark,
+            measured(row["score"], row["interval"]),
+            interval(row["interval"]),
+            settings,
+        )
+    screen.print(table)
+    screen.print(Text(printable(summary["verdict"])))
+    if summary["stopped"]:
+        screen.print(Text(f"The search was cut short ({summary['stopped']})."))
+    for step in run.state["verdict"]["next"]:
+        screen.print(Text(f"  - {printable(step)}"))
+    print(f"report: {summary['report']}")
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 4:
+        return f"{len(value)} values"
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def values(summary: dict[str, Any]) -> str:
+    """What a column holds, in a few words."""
+    if summary.get("levels"):
+        return printable(", ".join(f"{v['level']} ({v['count']})" for v in summary["levels"][:4]), 60)
+    if summary.get("min") is None:
+        return ""
+    low, high = summary["min"], summary["max"]
+    return f"{number(low)} to {number(high)}" if isinstance(low, int | float) else f"{low} to {high}"
