@@ -105,7 +105,7 @@ def prostate_least_squares():
     "1.03",
     claim="polynomials of order 0, 1, 3 and 9 have the coefficients of PRML's Table 1.1",
     source="Bishop (2006), Table 1.1; the points of Figure 1.2",
-    protocol="ten points, x = i/9, t to six decimals; least squares; orders 0, 1 and most of 9 recalled, not read again",
+    protocol="ten points, x = i/9, t to six decimals; least squares; orders 0, 1 and most of 9 recalled",
     mark="R",
     data="prml_curve_fitting.json",
     public="curvefitting.txt, which accompanies the book",

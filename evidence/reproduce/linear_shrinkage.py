@@ -12,7 +12,7 @@ from evidence import check, reproduction
 from .linear_least_squares import prostate, test_error
 
 TABLE = "Hastie, Tibshirani, Friedman (2009), Table 3.3"
-RECIPE = "67 training and 30 test rows; inputs standardised over all 97 (test errors read at a copy; coefficients recalled)"
+RECIPE = "67 training, 30 test rows; inputs standardised over all 97 (errors read at a copy; coefficients recalled)"
 ASSIGNMENTS = 40  # of rows to ten folds; the book's is not known
 
 

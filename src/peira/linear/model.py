@@ -48,4 +48,3 @@ class LinearRegressor(Regressor):
 def linear_map(X: torch.Tensor | sparse.sparray, W: torch.Tensor) -> torch.Tensor:
     """The products X W^T, of shape (N, K), for dense or sparse X (N, D) and weights W (K, D)."""
     return torch.from_numpy(X @ W.numpy().T) if sparse.issparse(X) else X @ W.T
-

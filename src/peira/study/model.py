@@ -133,7 +133,9 @@ class TableModel(Regressor):
         with np.errstate(over="ignore"):
             self.target_mean_, self.target_scale_ = float(np.mean(t)), float(np.std(t)) or 1.0
         if not np.isfinite([self.target_mean_, self.target_scale_]).all():
-            raise DataError(f"the targets reach {np.abs(t).max():.3g}: their squares overflow; give them in a larger unit")
+            raise DataError(
+                f"the targets reach {np.abs(t).max():.3g}: their squares overflow; give them in a larger unit"
+            )
         standardised = (t - self.target_mean_) / self.target_scale_
         self.method_ = type(method)(**method.get_params(deep=False)).fit(Z, standardised)
         return self
