@@ -17,6 +17,7 @@ from peira.core.iteration import (
     observing,
     reason_to_stop,
     task,
+    unlimited,
     time_left,
 )
 
@@ -372,3 +373,12 @@ def test_a_method_interrupted_for_good_is_as_it_was():
     with limiting(interruptible=True) as stop:
         stop.set()
         assert Slow(steps=9).fit([[1.0]]).state_ == [0]
+
+
+def test_unlimited_work_is_done_whole():
+    """After a budget is spent and Ctrl-C was asked for, shielded loops still run to their end."""
+    with limiting(0.0) as asked:
+        asked.set()
+        with unlimited():
+            assert sum(1 for _ in iterate(None, 7)) == 7
+        assert sum(1 for _ in iterate(None, 7)) == 1

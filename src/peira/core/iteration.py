@@ -155,6 +155,16 @@ def limiting(seconds: float | None = None, *, interruptible: bool = False) -> It
             signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """Shield work that must be done whole (the last fit, after the search was cut short) from enclosing limits."""
+    token = _watch.set(replace(_watch.get(), deadline=math.inf, interrupts=()))
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
 def time_left() -> float:
     """Seconds until the tightest enclosing budget is spent; infinity without one."""
     return max(0.0, _watch.get().deadline - time.monotonic())

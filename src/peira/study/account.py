@@ -190,7 +190,7 @@ def _data(outcome: Outcome) -> dict[str, Any]:
                 "summary": summary,
             }
         )
-    decisions = [*roles.notes, roles.task_reason, *outcome.model.design_.notes_]
+    decisions = [*roles.notes, f"the target asks for {roles.task}: {roles.task_reason}", *outcome.model.design_.notes_]
     return {"decisions": [d for d in decisions if d], "duplicates": roles.n_repeated, "columns": columns}
 
 

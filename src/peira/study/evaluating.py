@@ -113,9 +113,13 @@ def _evaluate(
     began = time.perf_counter()
     model.fit(table[train], y[train])
     fitted = time.perf_counter()
-    cell.arrays = answers(model, table[test], y[test])
+    arrays = answers(model, table[test], y[test])
     cell.predict_seconds = time.perf_counter() - fitted
     cell.fit_seconds = fitted - began
+    if reason := reason_to_stop():  # a loop may have ended early: what it learned is not what the cell stands for
+        cell.status, cell.reason = "stopped", reason
+        return
+    cell.arrays = arrays
     cell.score = protocol.measure.value(y[test], answer(model, table[test], protocol.measure))
     cell.train_score = protocol.measure.value(y[train], answer(model, table[train], protocol.measure))
 

@@ -10,7 +10,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ..core.errors import NoCandidateError
-from ..core.iteration import limiting, task
+from ..core.iteration import task, unlimited
 from ..core.seeds import derive
 from ..diagnosis import diagnose
 from ..diagnosis.learning_curve import learning_curve
@@ -92,7 +92,7 @@ def _outcome(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str, A
 def _refit(study: Any, best: Candidate, first: Cell) -> tuple[TableModel, dict[str, Any]]:
     """The winner, its settings chosen once more on all rows, fitted to all rows; and these settings."""
     cell = Cell(best.id, len(study.folds))
-    with limiting(), task("refit"):  # the search's budget is spent; this last fit is not optional
+    with unlimited(), task("refit"):
         model = choose(best, study.X, study.y, study.protocol, cell) or _as_in_the_first_fold(study, best, first)
         return model.fit(study.X, study.y), cell.chosen
 
