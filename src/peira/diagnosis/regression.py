@@ -108,11 +108,11 @@ def piled_up(e: Evidence) -> Finding | None:
 
 
 def dishonest_intervals(e: Evidence) -> Finding | None:
-    """The 90 % intervals miss the level by more than three points, and by more than three standard errors."""
+    """The 90 % intervals miss by over three points and over four standard errors (by chance: 1 in 16,000)."""
     if e.pit is None or len(e.pit) < 50:
         return None
     inside = float(np.mean((e.pit > 0.05) & (e.pit < 0.95)))
-    if abs(inside - 0.9) < max(0.03, 3 * np.sqrt(0.09 / len(e.pit))):
+    if abs(inside - 0.9) < max(0.03, 4 * np.sqrt(0.09 / len(e.pit))):
         return None
     return Finding(
         "P107",
