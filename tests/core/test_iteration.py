@@ -17,8 +17,8 @@ from peira.core.iteration import (
     observing,
     reason_to_stop,
     task,
-    unlimited,
     time_left,
+    unlimited,
 )
 
 
