@@ -16,6 +16,7 @@ from rich.text import Text
 
 import peira
 
+from ..core.devices import resolve_device
 from ..core.errors import DataError, ParameterError, closest
 from ..core.params import describe
 from ..core.persistence import load, write_atomically
@@ -163,7 +164,10 @@ def data(source: str, *, target: str | None, as_json: bool) -> None:
         return printing.print_json(roles.to_json())
     console = printing.console()
     console.print(
-        Text(f"{len(roles.table)} rows, {len(table.names)} columns" + (f"; {roles.task_reason}" if roles.task else ""))
+        Text(
+            f"{len(roles.table)} rows, {len(table.names)} columns"
+            + (f"; {roles.task}: {roles.task_reason}" if roles.task else "")
+        )
     )
     for note in roles.notes:
         console.print(Text(f"  {printable(note)}"))
@@ -197,7 +201,7 @@ def doctor(*, as_json: bool) -> None:
         except PackageNotFoundError:
             checks[package] = "missing"
     checks["threads"] = torch.get_num_threads()
-    checks["accelerators"] = torch.cuda.device_count()
+    checks["device"] = str(resolve_device())
     began = time.perf_counter()
     found = peira.methods()
     checks["methods"] = len(found)

@@ -260,6 +260,11 @@ def describe(annotation: Any) -> str:
         int: "a whole number",
         float: "a number",
         str: "a string",
+        list: "a list",
+        tuple: "a tuple",
+        dict: "a dictionary",
+        np.ndarray: "an array",
+        object: "anything",
         type(None): "None",
         None: "None",
     }

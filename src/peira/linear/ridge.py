@@ -67,8 +67,8 @@ class Ridge(LinearRegressor):
         multi_output=True,
         linear_in_inputs=True,
     )
-    alpha: object = param(
-        1.0, "strength of the penalty, >= 0; one for all targets or one for each", tune=log(1e-4, 1e4), positional=True
+    alpha: float | list | np.ndarray = param(
+        1.0, "strength of the penalty; one for all targets or one for each", low=0, tune=log(1e-4, 1e4), positional=True
     )
     fit_intercept: bool = param(True, "estimate a constant term")
 

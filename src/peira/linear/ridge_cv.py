@@ -87,7 +87,9 @@ class RidgeCV(LinearRegressor):
         linear_in_inputs=True,
         chooses_for="Ridge",
     )
-    alphas: object = param((0.1, 1.0, 10.0), "penalties to try, > 0", tune=choice(WIDE), positional=True)
+    alphas: tuple | list | np.ndarray = param(
+        (0.1, 1.0, 10.0), "penalties to try, > 0", tune=choice(WIDE), positional=True
+    )
     fit_intercept: bool = param(True, "estimate a constant term")
     cv: object = param(
         None, "None: leave-one-out; or a number of folds, a splitter, or pairs of training and test rows"

@@ -208,20 +208,36 @@ def _performance(outcome: Outcome) -> dict[str, Any]:
             measures.append(_measured(measure, value, low, high))
     shown = np.sort(np.random.default_rng(0).permutation(len(observed))[:_SHOWN_ROWS])
     low, high = outcome.interval(0.9)
-    performance = {
+    return {
         "measures": measures,
         "observed": observed[shown],
         "predicted": predicted[shown],
         "low": low[shown],
         "high": high[shown],
         "level": 0.9,
+        "calibration": _calibration(outcome),
     }
-    if "pit" in arrays:
-        nominal = np.linspace(0.05, 0.95, 19)
-        distance = 2 * np.abs(arrays["pit"] - 0.5)
-        inside = [float(np.mean(distance <= level)) for level in nominal]
-        performance["calibration"] = {"nominal": nominal, "empirical": inside, "rows": len(observed)}
-    return performance
+
+
+def _calibration(outcome: Outcome) -> dict[str, Any]:
+    """How often central intervals hold the target of an unseen row: the method's own, else those set by errors.
+
+    The latter are judged on each fold with the errors on the other folds, as a new row would be.
+    """
+    if "pit" in outcome.unseen.arrays:
+        pit, whose = outcome.unseen.arrays["pit"], "those of the method's own predictive distribution"
+    else:
+        errors = [cell.arrays["observed"] - cell.arrays["predicted"] for cell in outcome.cells]
+        others = [np.sort(np.concatenate(errors[:f] + errors[f + 1 :])) for f in range(len(errors))]
+        sides = [
+            (np.searchsorted(o, e, "left") + np.searchsorted(o, e, "right")) / (2 * len(o))
+            for o, e in zip(others, errors, strict=True)
+        ]
+        pit, whose = np.concatenate(sides), "set by the errors on the other folds, as 'peira predict --interval' does"
+    nominal = np.linspace(0.05, 0.95, 19)
+    distance = 2 * np.abs(pit - 0.5)
+    inside = [float(np.mean(distance <= level)) for level in nominal]
+    return {"nominal": nominal, "empirical": inside, "rows": len(pit), "whose": whose}
 
 
 def _measured(measure: Measure, value: float, low: float, high: float) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import json
 import math
 import re
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -320,7 +321,9 @@ def _cells(study: Study, todo: list[tuple[Candidate, int]], processes: int) -> I
         if reason_to_stop() != "interrupted":
             raise
     finally:
-        results.close()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*tasks which were still being processed")
+            results.close()
 
 
 def _processes(jobs: int, study: Study) -> int:

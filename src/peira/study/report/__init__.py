@@ -34,7 +34,8 @@ key                 value
                     median, q3],`` ``histogram {edges, counts}, levels [[name, count], ...]`` (the commonest first)
 ``performance``     ``measures``: list of ``name, title, value, interval, units, better``; ``observed, predicted``
                     and, with prediction intervals, ``low, high, level``: rows not seen in fitting (at most 2,000 are
-                    drawn); ``calibration {nominal, empirical, rows}``: shares between 0 and 1, and on how many rows
+                    drawn); ``calibration {nominal, empirical, rows, whose}``: shares between 0 and 1, on how
+                    many rows, and whose intervals they are, in words
 ``learning``        ``sizes``: rows learned from; ``train, validation``: for each size the list of fold scores;
                     ``sentence``: what more data would bring; ``doubling``: the score expected with twice the rows;
                     ``history {name: [values]}, history_of``: the fit's steps

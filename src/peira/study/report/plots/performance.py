@@ -30,6 +30,8 @@ class Predictions:
     empirical: np.ndarray = field(default_factory=lambda: np.empty(0))
     rows: int | None = None
     """How many rows the coverage was counted on."""
+    whose: str = ""
+    """Whose intervals were counted, in words."""
 
     @property
     def residual(self) -> np.ndarray:
@@ -181,6 +183,8 @@ def _coverage(p: Predictions) -> Panel | None:
     caption += f" (there the intervals are {kind})." if abs(empirical[worst] - nominal[worst]) >= 1 else "."
     if p.rows:
         caption += " Band: what chance alone allows."
+    if p.whose:
+        caption += f" The intervals are {p.whose}."
     return Panel(
         canvas.svg("Observed against promised coverage of the prediction intervals"),
         "Do intervals keep their promise?",

@@ -55,6 +55,7 @@ def _predictions(p: dict, target: str) -> Predictions:
         nominal=array(calibration.get("nominal"))[:200],
         empirical=array(calibration.get("empirical"))[:200],
         rows=int(n_rows) if n_rows and n_rows > 0 else None,
+        whose=clean(calibration.get("whose") or "", 120),
     )  # fmt: skip
 
 
