@@ -142,7 +142,7 @@ def param(
 
 
 # Named as a field specifier, `param` would have to take its default by name to count as one for type checkers.
-@dataclass_transform(kw_only_default=True)
+@dataclass_transform()
 class Parametrised:
     """Base of everything that has declared parameters; writes the constructor."""
 
