@@ -261,3 +261,11 @@ def test_folds_by_time_and_by_group(source, tmp_path, seed):
 def test_opening_what_is_no_run(tmp_path):
     with pytest.raises(UnreadableError, match="no run"):
         Run.open(tmp_path)
+
+
+def test_a_run_that_could_not_be_begun_leaves_nothing(source, tmp_path, monkeypatch):
+    """A run's folder appears whole or not at all: a kill before it is in place leaves no half of one."""
+    monkeypatch.setattr("pathlib.Path.rename", lambda *_: (_ for _ in ()).throw(OSError("planted")))
+    with pytest.raises(OSError, match="planted"):
+        learn(source, "price", methods=FEW, output=tmp_path / "runs" / "one", progress=False)
+    assert list((tmp_path / "runs").iterdir()) == []

@@ -137,7 +137,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
+        os.chmod(name, 0o666 & ~umask())
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -221,7 +221,8 @@ def _read(path: Path, limit: int) -> bytes:
     return content
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files of this process go without."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -45,7 +45,7 @@ from ..measures import get_measure
 from .candidates import Candidate, candidates
 from .evaluating import Cell, Protocol, evaluate
 from .finishing import finish
-from .run import Run, plain
+from .run import Run, as_json, plain
 
 _FRAME = "(a frame in memory)"
 _STDIN = Path("data") / "stdin"
@@ -157,19 +157,19 @@ def learn(
         }
         stdin = read_bytes("-", text=True) if source == "-" else None
         study = Study(config, source if stdin is None else io.BytesIO(stdin))
-        run = Run.create(output or _free_name(config["source"]), config)
+        state = {
+            "data_sha256": study.digest,
+            "source": config["source"],
+            "target": study.target,
+            "task": study.task,
+            "measure": study.measure.name,
+            "seed": seed,
+        }
+        profile, splits = study.roles.to_json(), to_json(study.folds, len(study.y))
+        data = {"profile.json": as_json(profile).encode(), "splits.json": as_json(splits).encode()}
         if stdin is not None:
-            (run.path / _STDIN).write_bytes(stdin)
-        run.update(
-            data_sha256=study.digest,
-            source=config["source"],
-            target=study.target,
-            task=study.task,
-            measure=study.measure.name,
-            seed=seed,
-        )
-        run.write_json("data/profile.json", study.roles.to_json())
-        run.write_json("data/splits.json", to_json(study.folds, len(study.y)))
+            data[_STDIN.name] = stdin
+        run = Run.create(output or _free_name(config["source"]), config, state, data)
     further = test if config.get("test") == _FRAME else config.get("test")
     listeners = [Recorder(run.path / "events.jsonl", depth=2)] + ([Progress()] if progress else [])
     with contextlib.closing(listeners[0]), observing(*listeners), limiting(interruptible=True):

@@ -24,6 +24,8 @@ import io
 import json
 import os
 import shlex
+import shutil
+import tempfile
 import time
 import tomllib
 from pathlib import Path
@@ -33,7 +35,7 @@ import numpy as np
 
 from ..core import strictjson
 from ..core.errors import UnreadableError
-from ..core.persistence import write_atomically
+from ..core.persistence import umask, write_atomically
 
 FORMAT = 1
 _MAX_FILE = 512 * 2**20
@@ -53,23 +55,46 @@ class Run:
     # ------------------------------------------------------------------ making and opening
 
     @classmethod
-    def create(cls, path: str | Path, config: dict[str, Any]) -> "Run":
-        """Make the folder; nothing that stands there is overwritten.
+    def create(cls, path: str | Path, config: dict[str, Any], state: dict[str, Any], data: dict[str, bytes]) -> "Run":
+        """Make the folder with all that is known before the first fit; nothing that stands there is overwritten.
+
+        It is made under another name and moved into place, so that a kill leaves a whole run or none.
+
+        Parameters
+        ----------
+        path : path
+        config : dict
+            The arguments, flat.
+        state : dict
+            First entries of ``run.json``.
+        data : dict of str to bytes
+            Files of the folder ``data``.
 
         Raises
         ------
         FileExistsError
             If the path exists and is not an empty folder.
         """
-        run = cls(path)
-        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
-            resume = f"; to go on with it: peira learn --resume {shlex.quote(str(run.path))}" if run.exists() else ""
-            raise FileExistsError(f"{run.path} exists already, and nothing is overwritten{resume}")
-        for folder in ("data", "models", "predictions", "errors"):
-            (run.path / folder).mkdir(parents=True, exist_ok=True)
-        run.write_text("config.toml", _toml(config))
-        run.update(format=FORMAT, state="running", created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-        return run
+        final = cls(path)
+        if final.path.exists() and (not final.path.is_dir() or any(final.path.iterdir())):
+            resume = f"; to go on with it: peira learn --resume {shlex.quote(str(path))}" if final.exists() else ""
+            raise FileExistsError(f"{path} exists already, and nothing is overwritten{resume}")
+        final.path.parent.mkdir(parents=True, exist_ok=True)
+        run = cls(tempfile.mkdtemp(dir=final.path.parent, prefix=f".{final.path.name}."))
+        try:
+            for folder in ("data", "models", "predictions", "errors"):
+                (run.path / folder).mkdir()
+            for name, content in data.items():
+                write_atomically(run.path / "data" / name, content)
+            run.write_text("config.toml", _toml(config))
+            created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            run.update(format=FORMAT, state="running", created=created, **state)
+            run.path.chmod(0o777 & ~umask())
+            run.path.rename(final.path)
+        except BaseException:
+            shutil.rmtree(run.path, ignore_errors=True)
+            raise
+        return final
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
@@ -112,7 +137,7 @@ class Run:
             raise UnreadableError(f"{self.path / 'config.toml'} cannot be read: {error}") from error
 
     def write_json(self, name: str, value: Any) -> None:
-        self.write_text(name, strictjson.dumps(plain(value), indent=1) + "\n")
+        self.write_text(name, as_json(value))
 
     def read_json(self, name: str) -> Any:
         return strictjson.loads(self._read(name), what=str(self.path / name), max_bytes=_MAX_FILE)
@@ -199,6 +224,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value if value is None or isinstance(value, str) else str(value)
+
+
+def as_json(value: Any) -> str:
+    """The text of a ``.json`` file of a run."""
+    return strictjson.dumps(plain(value), indent=1) + "\n"
 
 
 def harmless_cell(value: Any) -> Any:
