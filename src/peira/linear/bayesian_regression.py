@@ -51,7 +51,7 @@ from ..numerics.moments import Moments
 from .gaussian_weights import GaussianWeights, check_stored, posterior
 from .model import LinearRegressor
 from .recursion import one_step_ahead
-from .summary import Rows, Summary, restored, stored, summarise
+from .sufficient_statistics import Rows, Summary, restored, stored, summarise
 
 LOG_2PI = math.log(2 * math.pi)
 

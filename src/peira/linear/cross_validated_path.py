@@ -21,7 +21,6 @@ from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
-from sklearn.model_selection import check_cv
 
 from ..core import DataError, ParameterError, iterate, param
 from ..core.inputs import Data
@@ -29,6 +28,7 @@ from ..core.iteration import warn_not_converged
 from ..numerics.moments import Moments
 from .elastic_net_path import GramProblem, Problem, follow, highest, penalties_below, problems, suits_gram
 from .model import LinearRegressor
+from .reduced_data import make_folds
 
 
 class PenaltySearch(LinearRegressor):
@@ -74,7 +74,7 @@ class PenaltySearch(LinearRegressor):
         self._check_parameters()
         shares, given = self._shares(), self._given_penalties()
         data = self._begin(X, y, sample_weight)
-        folds = self._folds(data)
+        folds = make_folds(data, self.cv, type(self).__name__)
         count = given if isinstance(given, int) else len(given)
         whole, pieces = self._pieces(data, folds, count)
         total = float(len(data) if data.w is None else data.w.sum())
@@ -112,14 +112,6 @@ class PenaltySearch(LinearRegressor):
                 f"got {self.alphas!r}"
             )
         return np.sort(given)[::-1]
-
-    def _folds(self, data: Data) -> list[tuple[np.ndarray, np.ndarray]]:
-        try:
-            splitter = check_cv(self.cv)
-            rows, y = np.empty((len(data), 1)), data.Y[:, 0].numpy(force=True)
-            return [(np.asarray(train), np.asarray(test)) for train, test in splitter.split(rows, y)]
-        except ValueError as error:
-            raise DataError(f"{type(self).__name__} can't make its folds of {len(data)} rows: {error}") from error
 
     def _pieces(self, data: Data, folds: list, count: int):
         """The problem of all rows; and of a fold: its training problem, the weight of these rows, the test error."""

@@ -45,7 +45,7 @@ from ..core.inputs import Data, Queries
 from ..core.predictive import Normal
 from ..numerics.moments import gram
 from .model import LinearRegressor, linear_map
-from .summary import Rows, Summary, restored, stored, summarise
+from .sufficient_statistics import Rows, Summary, restored, stored, summarise
 
 
 class BayesianRidge(LinearRegressor):

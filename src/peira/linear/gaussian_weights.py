@@ -25,7 +25,7 @@ from ..core.errors import DataError, RankWarning, UnreadableError
 from ..core.inputs import Queries
 from ..numerics.cholesky import cholesky
 from ..numerics.moments import gram
-from .summary import Rows, Summary
+from .sufficient_statistics import Rows, Summary
 
 
 @dataclass(frozen=True, eq=False)

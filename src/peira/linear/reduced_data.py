@@ -22,7 +22,7 @@ from sklearn.model_selection import check_cv
 from ..core.errors import DataError
 from ..core.inputs import Data
 from ..numerics.moments import Moments, gram
-from .summary import Rows
+from .sufficient_statistics import Rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,7 +40,7 @@ from ..numerics.cholesky import cholesky
 from ..numerics.moments import Moments, gram
 from .gaussian_weights import GaussianWeights, check_stored, posterior
 from .model import LinearRegressor, linear_map
-from .summary import Rows, Summary, summarise
+from .sufficient_statistics import Rows, Summary, summarise
 
 
 class ARDRegression(LinearRegressor):

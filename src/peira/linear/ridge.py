@@ -36,7 +36,7 @@ from ..core.inputs import Data
 from ..numerics.cholesky import cholesky
 from ..numerics.moments import Moments, gram
 from .model import LinearRegressor
-from .summary import Rows, Summary, restored, stored, summarise
+from .sufficient_statistics import Rows, Summary, restored, stored, summarise
 
 
 class Ridge(LinearRegressor):

@@ -40,7 +40,7 @@ from ..core.inputs import Data
 from ..numerics.moments import Moments, gram
 from .model import LinearRegressor, linear_map
 from .reduced_data import Reduced, choose, fold_errors, make_folds
-from .summary import Rows, Summary
+from .sufficient_statistics import Rows, Summary
 
 WIDE = tuple(float(a) for a in np.logspace(-4, 6, 41))
 """Penalties from none to all, for standardised columns: four to each power of ten."""
