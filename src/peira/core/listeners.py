@@ -6,6 +6,7 @@ plain lines otherwise, always on stderr.
 
 import json
 import math
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -84,6 +85,8 @@ class Progress:
     def __call__(self, event: Event) -> None:
         if len(event.path) > self.depth:
             return
+        if event.kind == "end" and len(event.path) > 1:
+            return  # what comes next tells more than that something ended
         now = time.monotonic()
         outermost = len(event.path) == 1 and event.kind != "step"
         if not outermost and now - self._last < (0.1 if self._live else self.every):
@@ -92,7 +95,8 @@ class Progress:
         line = self._line(event)
         if self._live:
             end = "\n" if event.kind == "end" and len(event.path) == 1 else ""
-            sys.stderr.write(f"\r\x1b[2K{line}{end}")
+            width = shutil.get_terminal_size().columns - 1  # a wrapped line could not be written over
+            sys.stderr.write(f"\r\x1b[2K{printable(line, width)}{end}")
         elif event.kind != "start":
             sys.stderr.write(line + "\n")
         sys.stderr.flush()
@@ -100,11 +104,15 @@ class Progress:
     @staticmethod
     def _line(event: Event) -> str:
         where = " > ".join(printable(name) for name in event.path)
+        if event.kind == "start":
+            return f"{where} ..."
+        if event.kind == "end":
+            return f"{where}: {event.values.get('stopped', 'done')} after {event.seconds:.1f} s"
         count = f" {event.index + 1}/{event.total}" if event.total else f" {event.index + 1}"
         values = "  ".join(
             f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {printable(str(v))}" for k, v in event.values.items()
         )
-        return f"{where}{count}  {values}  {event.seconds:.1f} s"
+        return f"{where}{count}  {values}"
 
 
 def _number(value: object) -> object:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from ..core.errors import RankWarning
 from ..core.iteration import limiting, reason_to_stop, task
 from ..core.seeds import derive
 from ..experience.splits import kfold
@@ -87,8 +88,12 @@ def evaluate(
             warnings.catch_warnings(record=True) as caught,
         ):
             warnings.simplefilter("always")
-            _evaluate(cell, candidate, table, y, train, test, protocol)
-        cell.warnings = sorted({f"{w.category.__name__}: {w.message}" for w in caught})[:20]
+            model = choose(candidate, table[train], y[train], protocol, cell)
+            caught.clear()  # settings that were tried and left may warn as they like
+            _judge(cell, model, table, y, train, test, protocol)
+        # Basis functions depend on each other (the square of a 0-1 column is the column): nothing to tell anybody.
+        told = [w for w in caught if cell.chosen.get("expansion") == "none" or w.category is not RankWarning]
+        cell.warnings = sorted({f"{w.category.__name__}: {w.message}" for w in told})[:20]
     except Exception as error:  # the candidate's row says what happened; the study goes on
         cell.status, cell.reason = "failed", f"{type(error).__name__}: {error}"
         cell.trace = traceback.format_exc()
@@ -97,16 +102,16 @@ def evaluate(
     return cell
 
 
-def _evaluate(
+def _judge(
     cell: Cell,
-    candidate: Candidate,
+    model: TableModel | None,
     table: Table,
     y: np.ndarray,
     train: np.ndarray,
     test: np.ndarray,
     protocol: Protocol,
 ) -> None:
-    model = choose(candidate, table[train], y[train], protocol, cell)
+    """Fit the chosen model to the training rows and keep what it says of the test rows."""
     if model is None:
         cell.status, cell.reason = "stopped", reason_to_stop() or "out of time"
         return
