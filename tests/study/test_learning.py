@@ -8,6 +8,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import peira
@@ -269,3 +270,23 @@ def test_a_run_that_could_not_be_begun_leaves_nothing(source, tmp_path, monkeypa
     with pytest.raises(OSError, match="planted"):
         learn(source, "price", methods=FEW, output=tmp_path / "runs" / "one", progress=False)
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_frame_in_memory_is_a_source(source, tmp_path):
+    """The same table as a file and as a frame gives the same leaderboard; what is gone can't be resumed."""
+    frame = pd.read_csv(source)
+    by_file = learn(source, "price", methods=FEW, output=tmp_path / "file", progress=False)
+    by_frame = learn(frame, "price", methods=FEW, output=tmp_path / "frame", test=frame[:40], progress=False)
+    assert by_frame.state["leaderboard"] == by_file.state["leaderboard"]
+    assert by_frame.state["verdict"]["test"]["rows"] == 40
+    wider = frame[frame.columns[::-1]]  # the target among the inputs, and another order: columns are found by name
+    np.testing.assert_array_equal(peira.load(by_frame.path).predict(wider), peira.load(by_file.path).predict(frame))
+    by_frame.update(state="running")
+    with pytest.raises(UnreadableError, match="frame in memory"):
+        learn(resume=by_frame.path, progress=False)
+
+
+@pytest.mark.parametrize(("measure", "says"), [("rmse", "% below"), ("r2", "better than"), ("nll", "better than")])
+def test_a_gain_is_a_share_only_where_the_measure_has_a_true_zero(source, tmp_path, measure, says):
+    run = learn(source, "price", methods=FEW, measure=measure, output=tmp_path / "run", progress=False)
+    assert says in run.state["verdict"]["sentence"]

@@ -155,7 +155,7 @@ def learn(
             "seed": seed,
             "kinds": json.dumps(kinds) if kinds else None,
         }
-        stdin = read_bytes("-", text=True) if source == "-" else None
+        stdin = read_bytes("-", text=True) if config["source"] == "-" else None
         study = Study(config, source if stdin is None else io.BytesIO(stdin))
         state = {
             "data_sha256": study.digest,
@@ -360,7 +360,7 @@ def _folds(cv: str, roles: Roles, seed: int) -> Split:
         if column not in table.names:
             raise DataError(f"--cv {cv}: there is no column {column!r}; {closest(column, table.names)}")
         if how == "group":
-            return grouped(table[column], seed=seed)
+            return grouped(table[column], min(5, max(len(set(table[column].tolist())), 2)), seed=seed)
         order = np.argsort(table[column], kind="stable")
         return [(np.sort(order[train]), np.sort(order[test])) for train, test in time_ordered(len(table))]
     if not cv.isdigit():

@@ -23,13 +23,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core import Card, Method, Transformer, UnreadableError, param
 from ..core.errors import DataError
-from ..core.inputs import Queries, open_targets
+from ..core.inputs import Queries, column_names, is_frame, open_targets
 from ..core.kinds import Regressor
 from ..core.predictive import Affine
 from ..core.registry import get_method
 from ..core.tasks import TASKS
 from ..experience.basis import NaturalSpline, PolynomialFeatures
 from ..experience.design import DesignMatrix
+from ..experience.table import Table
 
 Expansion = Literal["none", "splines", "polynomial"]
 
@@ -109,7 +110,7 @@ class TableModel(Regressor):
     def numbers(self, X: Any) -> np.ndarray:
         """What the method sees of these rows, of shape (N, D')."""
         check_is_fitted(self)
-        Z = np.asarray(self.design_.transform(_on_host(X)))
+        Z = np.asarray(self.design_.transform(self._known_columns(_on_host(X))))
         if self.basis_ is None:
             return Z
         numeric = self._numeric()
@@ -224,6 +225,12 @@ class TableModel(Regressor):
         """What the method sees of these rows, as a tensor where they came as one."""
         Z = self.numbers(X)
         return torch.from_numpy(Z).to(X.device) if isinstance(X, torch.Tensor) else Z
+
+    def _known_columns(self, X: Any) -> Any:
+        """A frame with more columns than ``fit`` saw (the target among them, say) as a table, which is read by name."""
+        known = getattr(self.design_, "feature_names_in_", None)
+        wider = known is not None and is_frame(X) and set(known) < set(column_names(X))
+        return Table.of(X) if wider else X
 
     def _numeric(self) -> np.ndarray:
         """Which columns of the design are numbers, for which basis functions make sense."""

@@ -1,6 +1,5 @@
 """The verdict in words: task, experience, performance."""
 
-import math
 from typing import Any
 
 from .report.figures import interval, measured, number
@@ -25,12 +24,7 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
         performance += "; nothing did better than the baseline." if baseline else "; no baseline could be fitted."
         sentence = f"No method learned {target!r} better than a constant: {measure.title} {score}."
     else:
-        share = verdict["gain"] / abs(baseline["score"]) if baseline["score"] else math.nan
-        gain = (
-            f"{100 * share:.0f} % " + ("above" if measure.better == "higher" else "below")
-            if math.isfinite(share)
-            else "away from"
-        )
+        gain = _gain(verdict, measure)
         performance += f", {gain} the baseline's {measured(baseline['score'], verdict['interval'])}."
         sentence = f"{method} predicts {target!r} with {measure.title} {score} ({between}), {gain} the baseline."
         if verdict["tied_with"]:
@@ -38,3 +32,11 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
             shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
             sentence += f" No clear winner: {shown} cannot be told from it."
     return {"task": task, "experience": experience, "performance": performance, "sentence": sentence}
+
+
+def _gain(verdict: dict[str, Any], measure: Any) -> str:
+    """How far from the baseline: as a share where the measure has a true zero, else as a difference."""
+    baseline = verdict["baseline"]["score"]
+    if measure.range[0] != 0 or not baseline:
+        return f"{measured(verdict['gain'], verdict['gain_interval'])} better than"
+    return f"{100 * verdict['gain'] / abs(baseline):.0f} % {'above' if measure.better == 'higher' else 'below'}"
