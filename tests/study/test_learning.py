@@ -13,7 +13,8 @@ import pytest
 
 import peira
 from peira.core.errors import DataError, ParameterError, UnreadableError
-from peira.study.learning import Study, learn, parse_duration
+from peira.study.learning import learn, parse_duration
+from peira.study.planning import Study
 from peira.study.run import Run
 
 FEW = ["LinearRegression", "Ridge"]
@@ -290,3 +291,27 @@ def test_a_frame_in_memory_is_a_source(source, tmp_path):
 def test_a_gain_is_a_share_only_where_the_measure_has_a_true_zero(source, tmp_path, measure, says):
     run = learn(source, "price", methods=FEW, measure=measure, output=tmp_path / "run", progress=False)
     assert says in run.state["verdict"]["sentence"]
+
+
+def test_noise_has_no_winner_over_the_baseline(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    noise = {"a": rng.normal(size=200), "b": rng.normal(size=200), "y": rng.normal(size=200)}
+    run = learn(noise, "y", methods=FEW, output=tmp_path / "run", progress=False)
+    assert run.state["verdict"]["sentence"].startswith(("Nothing here is clearly better", "No method learned"))
+    assert not run.state["verdict"]["clear_winner"] or run.state["best"] == "mean-regressor"
+
+
+def test_more_columns_than_rows_leave_a_prediction_without_a_spread(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(30, 60))
+    wide = {f"c{j}": X[:, j] for j in range(60)} | {"y": X[:, 0] + 0.1 * rng.normal(size=30)}
+    run = learn(wide, "y", methods=["LinearRegression"], output=tmp_path / "run", progress=False)
+    row = next(row for row in run.state["leaderboard"] if row["method"] == "LinearRegression")
+    assert row["status"] == "ok" and np.isfinite(row["score"])
+
+
+def test_nothing_to_learn_from_is_said_before_a_run_is_made(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    with pytest.raises(DataError, match="no column is left"):
+        learn({"id": np.arange(50.0), "y": rng.normal(size=50)}, "y", output=tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()

@@ -25,8 +25,9 @@ from ..experience.reading import read
 from ..experience.roles import infer_roles
 from ..measures import get_measure
 from ..study.comparing import compare as compare_models
-from ..study.learning import Study, parse_duration
 from ..study.learning import learn as run_learn
+from ..study.learning import parse_duration
+from ..study.planning import Study
 from ..study.report import render
 from ..study.report.figures import interval, measured
 from ..study.run import Run

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from ..core.errors import RankWarning
+from ..core.errors import DataError, RankWarning
 from ..core.iteration import limiting, reason_to_stop, task
 from ..core.seeds import derive
 from ..experience.splits import kfold
@@ -185,8 +185,12 @@ def answer(model: TableModel, table: Table, measure: Measure) -> Any:
 def answers(model: TableModel, table: Table, y: np.ndarray) -> dict[str, np.ndarray]:
     """Everything that is kept of a model's predictions, by row: plain arrays."""
     kept = {"observed": y, "predicted": model.predict(table)}
-    if hasattr(model, "predict_dist"):
-        dist = model.predict_dist(table)
+    try:
+        dist = model.predict_dist(table) if hasattr(model, "predict_dist") else None
+    except DataError as error:  # as many parameters as rows, say: the predictions stand, the spread is unknown
+        warnings.warn(f"no predictive distribution: {error}", UserWarning, stacklevel=2)
+        dist = None
+    if dist is not None:
         kept |= {"std": dist.std, "pit": pit(y, dist)}
         kept |= {
             m.name: m.terms(y, dist) for m in measures_for("regression") if m.needs == "predict_dist" and m.has_terms

@@ -15,7 +15,6 @@ Every finished cell is on disk before the next is begun; `resume` skips those.
 """
 
 import contextlib
-import hashlib
 import io
 import itertools
 import json
@@ -27,24 +26,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from joblib import Parallel, cpu_count, delayed
 
-from ..core import strictjson
-from ..core.errors import DataError, ParameterError, UnreadableError, closest
+from ..core.errors import DataError, ParameterError, UnreadableError
 from ..core.iteration import announce, limiting, observing, reason_to_stop, task, time_left
 from ..core.listeners import Progress, Recorder
-from ..core.tasks import TASKS
-from ..experience.design import DesignMatrix
 from ..experience.opening import read_bytes
-from ..experience.reading import read
-from ..experience.roles import Roles, infer_roles
-from ..experience.splits import Split, grouped, kfold, time_ordered, to_json
-from ..experience.table import Table
-from ..measures import get_measure
-from .candidates import Candidate, candidates
-from .evaluating import Cell, Protocol, evaluate
+from ..experience.splits import to_json
+from .candidates import Candidate
+from .evaluating import Cell, evaluate
 from .finishing import finish
+from .planning import Study
 from .run import Run, as_json, plain
 
 _FRAME = "(a frame in memory)"
@@ -178,73 +170,6 @@ def learn(
     return run
 
 
-class Study:
-    """What is to be learned from what, decided once: the table's roles, the folds, the candidates.
-
-    Parameters
-    ----------
-    config : dict
-        The arguments of `learn`.
-    source : object
-        What `peira.read` takes.
-
-    Attributes
-    ----------
-    roles : Roles
-    y : array of shape (N,)
-    folds : list of (train, test)
-    measure : Measure
-    candidates : list of Candidate
-    digest : str
-        SHA-256 of the values of the table.
-    """
-
-    def __init__(self, config: dict[str, Any], source: Any) -> None:
-        self.config = config
-        table = read(source)
-        target = config.get("target") or table.suggested_target
-        if target is None:
-            raise DataError(
-                "there is no target to learn: name the column to predict with -y; "
-                f"tasks without a target are not there yet. Columns: {', '.join(table.names[:20])}"
-            )
-        kinds = json.loads(config["kinds"]) if config.get("kinds") else None
-        self.roles: Roles = infer_roles(table, target, kinds)
-        self.target = target
-        self.task = self.roles.task if config["task"] == "auto" else config["task"]
-        if self.task != "regression":
-            raise DataError(
-                f"the target {target!r} asks for {self.task} ({self.roles.task_reason}), which Peira cannot do yet; "
-                "if its values are quantities, say so with --task regression"
-            )
-        self.X: Table = self.roles.X
-        if not self.X.names:
-            raise DataError(f"no column is left to learn from beside the target {target!r}")
-        self.y = _numbers(self.roles.y, target)
-        self.digest = _digest(table)
-        self.measure = get_measure(config.get("measure") or TASKS[self.task].measure)
-        if (self.measure.needs == "predict_dist" and not self.measure.has_terms) or self.measure.better == "nominal":
-            raise DataError(
-                f"{self.measure.title} cannot rank methods by itself: take rmse, mae, r2, nll, crps or interval_score"
-            )
-        self.folds = _folds(config["cv"], self.roles, config["seed"])
-        methods = config["methods"]
-        self.candidates = candidates(
-            self.task,
-            wanted=methods
-            if methods == "all" or isinstance(methods, list)
-            else [m.strip() for m in methods.split(",")],
-            rows=len(self.y),
-            columns=_design_width(self.X, self.roles),
-            trials=config["trials"],
-            verb=self.measure.needs,
-        )
-
-    @property
-    def protocol(self) -> Protocol:
-        return Protocol(self.measure, self.config["seed"], self.roles.kinds)
-
-
 def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
     """Run the cells that are not on disk yet, each kept as it finishes; in the order of the candidates."""
     done = {(line["candidate"], line["fold"]): line for line in run.lines("trials.jsonl")}
@@ -351,41 +276,6 @@ def parse_duration(budget: str | float | None) -> float | None:
     if not 0 < seconds < math.inf:
         raise ParameterError(f"a budget is a positive number of seconds, or such as '90s', '5m', '1h'; got {budget!r}")
     return seconds
-
-
-def _folds(cv: str, roles: Roles, seed: int) -> Split:
-    how, _, column = cv.partition(":")
-    table = roles.table
-    if how in ("time", "group") and column:
-        if column not in table.names:
-            raise DataError(f"--cv {cv}: there is no column {column!r}; {closest(column, table.names)}")
-        if how == "group":
-            return grouped(table[column], min(5, max(len(set(table[column].tolist())), 2)), seed=seed)
-        order = np.argsort(table[column], kind="stable")
-        return [(np.sort(order[train]), np.sort(order[test])) for train, test in time_ordered(len(table))]
-    if not cv.isdigit():
-        raise ParameterError(f"cv must be a number of folds, 'time:COLUMN' or 'group:COLUMN', got {cv!r}")
-    return kfold(len(table), int(cv), seed=seed)
-
-
-def _numbers(y: np.ndarray, target: str) -> np.ndarray:
-    if y.dtype.kind not in "fbiu":
-        raise DataError(f"the target {target!r} holds words or dates; a regression needs numbers")
-    return y.astype(np.float64)
-
-
-def _design_width(X: Table, roles: Roles) -> int:
-    return len(DesignMatrix(kinds=roles.kinds).fit(X).get_feature_names_out())
-
-
-def _digest(table: Table) -> str:
-    """SHA-256 over names and values: whether a resumed run still sees the same data."""
-    digest = hashlib.sha256()
-    for name in table.names:
-        column = table[name]
-        digest.update(f"{name}\0{column.dtype.kind}\0".encode())
-        digest.update(strictjson.dumps(column.tolist()).encode() if column.dtype.kind == "O" else column.tobytes())
-    return digest.hexdigest()
 
 
 def _free_name(source: str) -> Path:

@@ -27,7 +27,13 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
         gain = _gain(verdict, measure)
         performance += f", {gain} the baseline's {measured(baseline['score'], verdict['interval'])}."
         sentence = f"{method} predicts {target!r} with {measure.title} {score} ({between}), {gain} the baseline."
-        if verdict["tied_with"]:
+        if baseline["method"] in verdict["tied_with"]:
+            theirs = measured(baseline["score"], verdict["interval"])
+            sentence = (
+                f"Nothing here is clearly better than the baseline: the best, {method}, predicts {target!r} with "
+                f"{measure.title} {score} ({between}), the baseline with {theirs}."
+            )
+        elif verdict["tied_with"]:
             others = verdict["tied_with"]
             shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
             sentence += f" No clear winner: {shown} cannot be told from it."
