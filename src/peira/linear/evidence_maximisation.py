@@ -59,8 +59,8 @@ class BayesianRidge(LinearRegressor):
     alpha_, lambda_ : float
         Precision of the noise, and of the weights.
     log_evidence_ : float
-        log p(y | X, alpha_, lambda_) of the centred targets, nats.
-    scores_ : array of shape (n_iter_ + 1,)
+        log p(y | X, ``alpha_``, ``lambda_``) of the centred targets, nats.
+    scores_ : array of shape (T + 1,)
         Log evidence plus log hyperprior before each step and at the end; only with ``compute_score``.
     sigma_ : array of shape (D, D)
         Posterior covariance of the weights; computed when asked for, D^2 min(N, D).

@@ -58,8 +58,8 @@ class ARDRegression(LinearRegressor):
     sigma_ : array of shape (A, A)
         Posterior covariance of the weights that are active (``lambda_ < threshold_lambda``); computed when asked for.
     log_evidence_ : float
-        log p(y | X, alpha_, lambda_) of the centred targets with the active weights, nats.
-    scores_ : array of shape (n_iter_ + 1,)
+        log p(y | X, ``alpha_``, ``lambda_``) of the centred targets with the active weights, nats.
+    scores_ : array of shape (T + 1,)
         Log evidence plus log hyperprior before each step and at the end; only with ``compute_score``.
     n_iter_, stopped_, history_
         The loop's record: ``log_evidence``, ``active`` (how many weights) and ``change`` (sum of absolute changes).
