@@ -315,3 +315,12 @@ def test_nothing_to_learn_from_is_said_before_a_run_is_made(tmp_path, seed):
     with pytest.raises(DataError, match="no column is left"):
         learn({"id": np.arange(50.0), "y": rng.normal(size=50)}, "y", output=tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_predictions_that_are_no_arrays_are_refused(source, tmp_path):
+    run = learn(source, "price", methods=FEW, output=tmp_path / "run", progress=False)
+    path = run.path / "predictions" / "ridge" / "fold-0.npz"
+    for content in (b"", b"PK\x03\x04nothing", b"\x80\x04."):
+        path.write_bytes(content)
+        with pytest.raises(UnreadableError, match="fold-0"):
+            run.read_predictions("ridge", 0)

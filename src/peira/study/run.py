@@ -28,6 +28,7 @@ import shutil
 import tempfile
 import time
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -205,8 +206,15 @@ class Run:
         path = self.path / "predictions" / candidate / f"fold-{fold}.npz"
         if not path.is_file():
             raise UnreadableError(f"{path} is missing")
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        try:
+            with zipfile.ZipFile(path) as members:
+                size = sum(member.file_size for member in members.infolist())
+            if size > _MAX_FILE:
+                raise UnreadableError(f"{path} unpacks to {size} bytes; at most {_MAX_FILE} are read")
+            with np.load(path, allow_pickle=False) as stored:
+                return {name: stored[name] for name in stored.files}
+        except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+            raise UnreadableError(f"{path} cannot be read as arrays: {error}") from error
 
 
 def plain(value: Any) -> Any:
