@@ -3,9 +3,9 @@
 import inspect
 
 import pytest
-from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 
-from peira.core import Method, Regressor, Transformer
+from peira.core import Classifier, Method, ProbabilisticClassifier, Regressor, Transformer
 from peira.core.params import Parametrised
 from peira.core.registry import registry
 
@@ -13,6 +13,8 @@ ADDED = {
     Parametrised: {"parameters"},
     Method: {"example", "save"},
     Regressor: {"predict", "score"},
+    Classifier: {"decision_function", "predict", "score"},
+    ProbabilisticClassifier: {"predict_dist", "predict_log_proba", "predict_proba"},
     Transformer: {"get_feature_names_out", "transform"},
 }
 
@@ -36,6 +38,8 @@ def test_the_base_adds_these_public_names_and_no_others(cls):
 def test_what_every_method_has_in_all():
     assert len(public(Method)) <= len(public(BaseEstimator)) + 3
     assert len(public(Regressor)) <= len(public(Method) | public(RegressorMixin)) + 1
+    assert len(public(Classifier)) <= len(public(Method) | public(ClassifierMixin)) + 2
+    assert len(public(ProbabilisticClassifier)) <= len(public(Classifier)) + 3
     assert len(public(Transformer)) <= len(public(Method) | public(TransformerMixin)) + 2
 
 

@@ -37,6 +37,11 @@ def supervised(cls: type[Method]) -> bool:
     return any(get_task(name).target != "none" for name in cls.card.tasks)
 
 
+def labelled(cls: type[Method]) -> bool:
+    """Whether the target is a label."""
+    return any(get_task(name).target == "label" for name in cls.card.tasks)
+
+
 def reads_tables(cls: type[Method]) -> bool:
     """Whether columns may be more than numbers."""
     return "kinds" in cls.parameters()
@@ -55,24 +60,27 @@ def sharp(cls: type[Method]) -> Method:
 
 @dataclass(frozen=True)
 class Experience:
-    """Inputs, and targets where the task has any."""
+    """Inputs, and targets where the task has any; the classes where they are labels."""
 
     X: Any
     y: Any = None
+    classes: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return self.X.shape[0]
 
     def __getitem__(self, rows: Any) -> "Experience":
-        return Experience(self.X[rows], None if self.y is None else self.y[rows])
+        return replace(self, X=self.X[rows], y=None if self.y is None else self.y[rows])
 
     def parts(self) -> tuple[Any, ...]:
         return (self.X,) if self.y is None else (self.X, self.y)
 
     def teach(self, method: Method, sample_weight: Any = None, verb: str = "fit") -> Method:
         """Fit the method on these data."""
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return getattr(method, verb)(*self.parts(), **weights)
+        named = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if verb == "partial_fit" and self.classes is not None:
+            named["classes"] = self.classes
+        return getattr(method, verb)(*self.parts(), **named)
 
     def turned(self, convert: Callable[[Any], Any]) -> "Experience":
         return replace(self, X=convert(self.X), y=None if self.y is None else convert(self.y))
@@ -88,9 +96,9 @@ def experience(cls: type[Method], seed: int, N: int = 60, D: int = 4, K: int | N
         y = 1.5 + X @ rng.normal(size=shape)
         return Experience(X, y + 0.3 * rng.normal(size=y.shape))
     if "label" in targets:
-        y = rng.integers(0, 3, N)
+        y = rng.permutation(np.arange(N) % 3)
         X[:, 0] += 3.0 * y
-        return Experience(X, y)
+        return Experience(X, y if K is None else np.column_stack([y] * K), (0, 1, 2))
     return Experience(X)
 
 
@@ -108,9 +116,12 @@ def answers(method: Method, X: Any) -> dict[str, np.ndarray]:
             found[verb] = getattr(method, verb)(X)
     if has("predict_dist")(type(method)):
         forecast = method.predict_dist(X)
+        found["draws"] = forecast.sample(2, seed=3)
+    if has("predict_dist")(type(method)) and labelled(type(method)):
+        found["probabilities"], found["mode"] = forecast.probs, forecast.mode()
+    elif has("predict_dist")(type(method)):
         found["mean"], found["std"] = forecast.mean, forecast.std
         found["quantile"] = forecast.quantile(0.3)
-        found["draws"] = forecast.sample(2, seed=3)
         found["density"] = forecast.log_prob(as_array(forecast.mean))
     if has("inverse_transform")(type(method)):
         found["inverse_transform"] = method.inverse_transform(found["transform"])

@@ -3,16 +3,18 @@
 from .card import Card
 from .errors import DataError, ParameterError, RankWarning, UnreadableError, closest
 from .iteration import Event, iterate, limiting, observing
-from .kinds import Regressor, Transformer
+from .kinds import Classifier, ProbabilisticClassifier, Regressor, Transformer
 from .method import Method
 from .params import choice, integer, linear, log, param
 
 __all__ = [
     "Card",
+    "Classifier",
     "DataError",
     "Event",
     "Method",
     "ParameterError",
+    "ProbabilisticClassifier",
     "RankWarning",
     "Regressor",
     "Transformer",

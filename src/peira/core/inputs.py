@@ -45,12 +45,21 @@ class Queries:
 
 @dataclass
 class Data(Queries):
-    """Experience that passed the door: inputs, targets (N, K) and weights (N,)."""
+    """Experience that passed the door: inputs, targets (N, K) or labels, and weights (N,).
+
+    Labels stand as ``codes`` (N,), positions in the sorted ``classes`` (C,).
+    """
 
     Y: torch.Tensor | None = None
+    codes: torch.Tensor | None = None
+    classes: np.ndarray | None = None
     w: torch.Tensor | None = None
     squeeze: bool = True
     seed: int | None = None
+
+    def indicators(self) -> torch.Tensor:
+        """One column a class, 1 for the items that belong to it and 0 for the others, of shape (N, C)."""
+        return torch.nn.functional.one_hot(self.codes, len(self.classes)).to(self.dtype)
 
     def rng(self) -> np.random.Generator:
         """NumPy's generator for this fit; drawing moves nothing outside of it."""

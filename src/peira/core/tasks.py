@@ -63,7 +63,7 @@ TASKS: dict[str, Task] = {
             "label",
             "log_loss",
             "stratified k-fold",
-            "",
+            "PriorClassifier",
             "iris",
         ),
         Task("clustering", "which items belong together?", ("predict",), "none", "silhouette", "bootstrap", "", "iris"),
