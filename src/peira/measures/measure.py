@@ -27,6 +27,8 @@ Intervals, by kind of statistic:
   measures", Journal of the American Statistical Association 47), since the jackknife fails for medians.
   With several outputs its ends are averaged, which errs on the wide side.
 * "maximum": none (NaN), because the bootstrap is wrong for extremes (Bickel and Freedman 1981).
+* "whole" (a statistic of all items together that is no function of means, such as an area under a curve): the
+  measure's own *bounds*, none without them.
 
 Intervals treat items as independent draws of the population, given the fitted method.
 """
@@ -36,11 +38,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from scipy import sparse
 
 from .arrays import weights
 from .bootstrap import bca, jackknife_normal, median_interval, wilson
 
-Items = Callable[[Any, Any, np.ndarray | None], np.ndarray]
+Items = Callable[[Any, Any, np.ndarray | None], np.ndarray | sparse.csr_array]
+Bounds = Callable[[np.ndarray, np.ndarray, float, int], tuple[float, float] | None]
 MANY = 2_000
 """Number of items beyond which the normal interval takes the place of the bootstrap."""
 
@@ -67,13 +71,16 @@ class Measure:
     needs : "predict" or "predict_dist"
         The verb whose answer is judged.
     items : function of (y, answer, weights)
-        What each item contributes, of shape (N, T). The weights serve to centre, never to scale.
+        What each item contributes, of shape (N, T); a sparse array for counts of many classes. The weights serve
+        to centre, never to scale.
     combine : function of means (B, T) that returns (B,)
         From weighted means to the value, for B weightings at once; the mean over T by default.
     reduce : function of items (N, T) and weights (N,) that returns the value, optional
-        In place of ``combine`` for order statistics.
+        In place of ``combine`` for order statistics and areas.
     statistic : str
         Which interval is right (module docstring).
+    bounds : function of items, weights, level and seed that returns low and high, or None, optional
+        An interval of the measure's own; where it is None, that of the statistic.
     """
 
     name: str
@@ -85,11 +92,12 @@ class Measure:
     items: Items
     combine: Callable[[np.ndarray], np.ndarray] = average
     reduce: Callable[[np.ndarray, np.ndarray], float] | None = None
-    statistic: Literal["mean", "function", "share", "median", "maximum"] = "mean"
+    statistic: Literal["mean", "function", "share", "median", "maximum", "whole"] = "mean"
     tasks: tuple[str, ...] = ("regression",)
     aliases: tuple[str, ...] = ()
     nominal: float | None = None
     fewest: int = 1
+    bounds: Bounds | None = None
 
     def _over(self, items: np.ndarray, w: np.ndarray) -> np.ndarray:
         """The value for each of the weightings w (B, N), from means."""
@@ -98,7 +106,7 @@ class Measure:
     def _open(self, y: Any, answer: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray]:
         w = None if sample_weight is None else weights(sample_weight, len(y))
         items = self.items(y, answer, w)
-        w = np.ones(len(items)) if w is None else w
+        w = np.ones(items.shape[0]) if w is None else w
         keep = w > 0
         return items[keep], w[keep]
 
@@ -108,16 +116,16 @@ class Measure:
         Parameters
         ----------
         y : array or tensor of shape (N,) or (N, K)
-            What was observed.
+            What was observed: numbers, or labels.
         answer : array, tensor or Predictive over the same shape
-            What the verb ``needs`` gave. Several outputs count alike.
+            What the verb ``needs`` gave: numbers, labels, or distributions over them. Several outputs count alike.
         sample_weight : array of shape (N,), optional
             A weight of two counts as two equal rows.
 
         Returns
         -------
         float
-            NaN where the measure is not defined (R2 of a single row).
+            NaN where the measure is not defined (R2 of a single row, ROC AUC of a single class).
 
         Raises
         ------
@@ -125,7 +133,7 @@ class Measure:
             If shapes differ, a value is not finite, or weights are negative or all zero.
         """
         items, w = self._open(y, answer, sample_weight)
-        if len(items) < self.fewest:
+        if len(w) < self.fewest:
             return float("nan")
         return float(self._over(items, w[None])[0] if self.reduce is None else self.reduce(items, w))
 
@@ -162,23 +170,28 @@ class Measure:
         Returns
         -------
         low, high : float
-            NaN for fewer than two rows, for a maximum, and where the value is not finite.
+            NaN for fewer than two rows, for a maximum, and where the value is not finite or not defined.
 
         Notes
         -----
-        Costs 2,000 N steps up to 2,000 items and N beyond; N log N for a median, N for a share.
+        Costs 2,000 N steps up to 2,000 items and N beyond (times T); N log N for a median or an area, N for a share.
         """
         if not 0 < level < 1:
             raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
         items, w = self._open(y, answer, sample_weight)
-        if len(items) < max(2, self.fewest) or self.statistic == "maximum" or not np.isfinite(items).all():
+        finite = np.isfinite(items.data if sparse.issparse(items) else items).all()
+        if len(w) < max(2, self.fewest) or self.statistic == "maximum" or not finite:
+            return float("nan"), float("nan")
+        if self.bounds is not None and (own := self.bounds(items, w, level, seed)) is not None:
+            return own
+        if self.statistic == "whole" or (self.reduce is None and np.isnan(self._over(items, w[None])[0])):
             return float("nan"), float("nan")
         if self.statistic == "share":
             return wilson(items.mean(-1), w, level)
         if self.statistic == "median":
             low, high = np.mean([median_interval(e, w, level) for e in items.T], axis=0)
             return float(low), float(high)
-        if len(items) > MANY:
+        if len(w) > MANY:
             low, high = jackknife_normal(self._over, self.combine, items, w, level)
             return max(low, self.range[0]), min(high, self.range[1])
         return bca(self._over, self.combine, items, w, level, seed)

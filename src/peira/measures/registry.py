@@ -1,14 +1,23 @@
-"""All measures by name."""
+"""All measures by task and name."""
 
 from ..core.errors import DataError, closest
-from . import predictive, regression
+from . import classification, clusters, predictive, regression
 from .measure import Measure
 
-MEASURES: dict[str, Measure] = {m.name: m for m in (*regression.MEASURES, *predictive.MEASURES)}
-_ALIASES = {alias: m for m in MEASURES.values() for alias in m.aliases}
+MEASURES: tuple[Measure, ...] = (
+    *regression.MEASURES,
+    *predictive.MEASURES,
+    *classification.MEASURES,
+    *clusters.MEASURES,
+)
+_NAMED: dict[str, dict[str, Measure]] = {}
+for _measure in (*MEASURES, *classification.VARIANTS):
+    for _task in _measure.tasks:
+        for _name in (_measure.name, *_measure.aliases):
+            _NAMED.setdefault(_task, {}).setdefault(_name, _measure)
 
 
-def get_measure(name: str) -> Measure:
+def get_measure(name: str, task: str | None = None) -> Measure:
     """The measure of that name.
 
     Parameters
@@ -17,6 +26,9 @@ def get_measure(name: str) -> Measure:
         As in the table of measures, or the name of scikit-learn's function or scorer. A scorer's
         ``neg_`` is understood and dropped: the measure keeps its own sign, and says by ``better``
         which direction is good.
+    task : str, optional
+        Where a name means different things ("calibration_error" of numbers and of labels). Without it, the first
+        task that has the name: regression, classification, clustering.
 
     Returns
     -------
@@ -34,14 +46,17 @@ def get_measure(name: str) -> Measure:
     Measure('rmse', lower is better, unit of the target)
     >>> get_measure("rmse").value([1.0, 2.0], [1.0, 4.0]) ** 2
     2.0000000000000004
+    >>> get_measure("calibration_error", "classification")
+    Measure('calibration_error', lower is better, share of the items)
     """
     plain = str(name).removeprefix("neg_")
-    found = MEASURES.get(plain) or _ALIASES.get(plain)
-    if found is None:
-        raise DataError(f"unknown measure {name!r}; {closest(plain, MEASURES)}")
-    return found
+    for at, named in _NAMED.items():
+        if task in (None, at) and plain in named:
+            return named[plain]
+    names = {measure.name for measure in MEASURES if task is None or task in measure.tasks}
+    raise DataError(f"unknown measure {name!r}{f' of {task}' if task else ''}; {closest(plain, names)}")
 
 
 def measures_for(task: str) -> tuple[Measure, ...]:
     """The measures of a task, the most telling first; none for a task without measures yet."""
-    return tuple(m for m in MEASURES.values() if task in m.tasks)
+    return tuple(m for m in MEASURES if task in m.tasks)
