@@ -42,6 +42,11 @@ def labelled(cls: type[Method]) -> bool:
     return any(get_task(name).target == "label" for name in cls.card.tasks)
 
 
+def takes_negative(cls: type[Method]) -> bool:
+    """Whether inputs may be below zero: counts of words are not."""
+    return not cls.example().__sklearn_tags__().input_tags.positive_only
+
+
 def reads_tables(cls: type[Method]) -> bool:
     """Whether columns may be more than numbers."""
     return "kinds" in cls.parameters()
@@ -98,6 +103,8 @@ def experience(cls: type[Method], seed: int, N: int = 60, D: int = 4, K: int | N
     if "label" in targets:
         y = rng.permutation(np.arange(N) % 3)
         X[:, 0] += 3.0 * y
+        if not takes_negative(cls):
+            X = np.abs(X)
         return Experience(X, y if K is None else np.column_stack([y] * K), (0, 1, 2))
     return Experience(X)
 

@@ -7,11 +7,11 @@ import pytest
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from peira.core.registry import registry
-from tests.contract.discovery import experience, for_methods, same, supervised
+from tests.contract.discovery import experience, for_methods, same, supervised, takes_negative
 
 
 def _checks():
@@ -36,13 +36,15 @@ def test_check_estimator(estimator, check):
 @for_methods()
 def test_works_inside_a_pipeline(cls, seed):
     data = experience(cls, seed)
-    pipeline = make_pipeline(StandardScaler(), cls.example()).fit(*data.parts())
-    alone = data.turned(lambda v: StandardScaler().fit_transform(v) if v.ndim == 2 else v).teach(cls.example())
+    scaler = StandardScaler if takes_negative(cls) else MinMaxScaler
+    pipeline = make_pipeline(scaler(), cls.example()).fit(*data.parts())
+    alone = data.turned(lambda v: scaler().fit_transform(v) if v.ndim == 2 else v).teach(cls.example())
     verb = "predict" if hasattr(cls, "predict") else "transform"
     got = getattr(pipeline, verb)(data.X)
-    assert np.allclose(got, getattr(alone, verb)(StandardScaler().fit_transform(data.X)), atol=1e-8)
+    assert np.allclose(got, getattr(alone, verb)(scaler().fit_transform(data.X)), atol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # parts of the data may not be separable
 @for_methods(supervised)
 def test_grid_search_tries_values_and_refits_the_best(cls, seed):
     data = experience(cls, seed)

@@ -17,6 +17,7 @@ def clean(seed, N=800):
     signal = rng.normal(size=N)
     noise = 0.5 * rng.normal(size=N)
     return Evidence(
+        task="regression",
         observed=signal + noise,
         predicted=signal,
         scores=np.array([0.51, 0.50, 0.49, 0.50, 0.51]),

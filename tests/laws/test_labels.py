@@ -16,6 +16,7 @@ from tests.contract.discovery import (
     labelled,
     resamples,
     sharp,
+    takes_negative,
     takes_weights,
 )
 
@@ -64,7 +65,7 @@ def test_the_order_of_the_rows_does_not_matter(cls, seed):
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
-@classifying
+@for_methods(lambda cls: labelled(cls) and has("decision_function")(cls))
 def test_the_decision_is_the_largest_score(cls, seed):
     data = experience(cls, seed)
     for y in (data.y, np.minimum(data.y, 1)):
@@ -78,6 +79,8 @@ def test_the_decision_is_the_largest_score(cls, seed):
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e8, 1e150, -1e150])
 def test_probabilities_sum_to_one_wherever_they_are_asked(cls, seed, scale):
     data = experience(cls, seed)
+    if scale < 0 and not takes_negative(cls):
+        return
     for y in (data.y, np.minimum(data.y, 1)):
         method = cls.example().fit(data.X, y)
         probs = method.predict_proba(data.X * scale)
@@ -111,7 +114,9 @@ def test_better_than_the_baseline_on_the_bundled_data(cls, seed):
         assert gain[0] > gain[1] + 0.1
 
 
-@for_methods(lambda cls: labelled(cls) and "class_weight" in cls.parameters() and not resamples(cls))
+@for_methods(
+    lambda cls: labelled(cls) and "class_weight" in cls.parameters() and takes_weights(cls) and not resamples(cls)
+)
 def test_class_weights_are_weights_of_the_items(cls, seed):
     data = experience(cls, seed)
     y = np.where(np.arange(len(data)) % 4 == 0, data.y, 0)
@@ -122,6 +127,13 @@ def test_class_weights_are_weights_of_the_items(cls, seed):
     balanced = data.teach(sharp(cls).set_params(class_weight="balanced"))
     by_item = data.teach(sharp(cls), (len(y) / (3 * np.bincount(y)))[y])
     np.testing.assert_allclose(scores(balanced, data.X), scores(by_item, data.X), rtol=1e-6)
+
+
+@for_methods(lambda cls: labelled(cls) and has("partial_fit")(cls) and "class_weight" in cls.parameters())
+def test_balance_needs_all_rows(cls, seed):
+    data = experience(cls, seed)
+    with pytest.raises(ValueError, match="balanced"):
+        data.teach(cls.example().set_params(class_weight="balanced"), verb="partial_fit")
 
 
 @for_methods(lambda cls: labelled(cls) and "class_weight" in cls.parameters())

@@ -89,12 +89,12 @@ def test_scores_are_of_rows_not_seen_and_preprocessing_stays_inside_the_folds(so
     run = learn(source, "price", methods=["LinearRegression"], output=tmp_path / "run", seed=seed, progress=False)
     study = Study(run.config, source)
     train, test = study.folds[0]
-    from peira.study.model import TableModel
+    from peira.study.table_regressor import TableRegressor
 
     cell = next(
         line for line in run.lines("trials.jsonl") if line["candidate"] == "linear-regression" and line["fold"] == 0
     )
-    model = TableModel(
+    model = TableRegressor(
         method=peira.methods()["LinearRegression"](), expansion=cell["chosen"]["expansion"], kinds=study.roles.kinds
     )
     by_hand = model.fit(study.X[train], study.y[train]).predict(study.X[test])
@@ -218,8 +218,8 @@ def test_budget_spent_skips_and_says_so(source, tmp_path):
 
 
 def test_other_tasks_are_refused_in_words(tmp_path):
-    with pytest.raises(DataError, match="classification.*cannot do yet"):
-        learn("example:iris", output=tmp_path / "run", progress=False)
+    with pytest.raises(DataError, match="clustering of a table is not there yet.*regression, classification"):
+        learn("example:iris", task="clustering", output=tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
 
 

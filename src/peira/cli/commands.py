@@ -30,7 +30,7 @@ from ..study.learning import parse_duration
 from ..study.planning import Study
 from ..study.report import render
 from ..study.report.figures import interval, measured
-from ..study.run import Run
+from ..study.run import Run, as_csv
 from . import printing
 from .ending import RequirementNotMetError
 
@@ -45,6 +45,7 @@ def learn(
     dry_run: bool,
     require: list[str],
     kinds: list[str],
+    costs: list[str],
     **options: Any,
 ) -> None:
     """``peira learn``."""
@@ -52,6 +53,7 @@ def learn(
     methods = options.pop("methods")
     options["methods"] = methods if methods == "all" else [name.strip() for name in methods.split(",")]
     options["kinds"] = dict(_kind(text) for text in kinds) or None
+    options["costs"] = [_cost(text) for text in costs] or None
     if (source is None) == (resume is None):
         raise ParameterError("learn takes either a SOURCE or --resume RUN")
     if dry_run:
@@ -74,18 +76,23 @@ def predict(model: str, source: str, *, output: str | None, level: float | None,
     if output is not None and Path(output).exists():
         raise FileExistsError(f"{output} exists already, and nothing is overwritten")
     fitted, table = load(model), read(source)
+    columns = {"prediction": np.asarray(fitted.predict(table)).tolist()}
     if proba:
-        raise DataError(f"{type(fitted).__name__} predicts numbers, not labels: there are no probabilities to give")
-    columns = {"prediction": np.asarray(fitted.predict(table))}
+        if not hasattr(fitted, "predict_proba"):
+            raise DataError(f"{type(fitted).__name__} predicts numbers, not labels: there are no probabilities to give")
+        probs = fitted.predict_proba(table)
+        columns |= {f"p({label})": probs[:, c].tolist() for c, label in enumerate(fitted.classes_.tolist())}
     if level is not None:
-        columns["low"], columns["high"] = fitted.interval(table, level)
-    lines = [",".join(columns)] + [",".join(repr(float(v)) for v in row) for row in zip(*columns.values(), strict=True)]
-    text = "\n".join(lines) + "\n"
+        if not hasattr(fitted, "interval"):
+            raise DataError(f"{type(fitted).__name__} predicts labels, which have no interval: ask for --proba")
+        columns["low"], columns["high"] = (end.tolist() for end in fitted.interval(table, level))
+    text = as_csv(list(columns), zip(*columns.values(), strict=True))
     target = getattr(fitted, "target_", None)
     if level is not None and target in table:
         y = table[target]
         known = np.isfinite(y)
-        inside = np.mean(((y >= columns["low"]) & (y <= columns["high"]))[known]) if known.any() else np.nan
+        low, high = np.array(columns["low"]), np.array(columns["high"])
+        inside = np.mean(((y >= low) & (y <= high))[known]) if known.any() else np.nan
         printing.note(
             f"{100 * inside:.1f} % of {int(known.sum())} known targets lie inside the {100 * level:g} % intervals"
         )
@@ -101,7 +108,7 @@ def compare(models: list[str], *, on: str | None, target: str | None, measure: s
     rows = compare_models(models, on=on, target=target, measure=measure)
     if as_json:
         return printing.print_json(rows)
-    title = get_measure(rows[0]["measure"]).title
+    title = rows[0]["title"]
     grid = printing.grid("model", title, "95 % interval", "worse than the best by")
     for row in rows:
         gap, behind = row["difference"], ""
@@ -243,7 +250,8 @@ def _summary(run: Run) -> dict[str, Any]:
 
 def _plan(source: str | None, options: dict[str, Any], as_json: bool) -> None:
     options["budget"] = parse_duration(options["budget"])
-    options["kinds"] = json.dumps(options["kinds"]) if options["kinds"] else None
+    for name in ("kinds", "costs"):
+        options[name] = json.dumps(options[name]) if options[name] else None
     study = Study({"source": str(source), **options}, source)
     rows = [
         {"method": c.method, "expansions": list(c.expansions), "trials": c.trials, "skip": c.skip}
@@ -309,7 +317,7 @@ def _achieved(run: Run, name: str) -> float:
     measured = {m["name"]: m["value"] for m in run.read_json("report.json")["performance"]["measures"]}
     state = run.state
     measured[state["measure"]] = state["verdict"].get("test", state["verdict"])["score"]
-    measure = get_measure(name).name
+    measure = get_measure(name, state["task"]).name
     if measure not in measured:
         raise DataError(f"the run did not measure {name!r}; {closest(name, measured)}")
     return measured[measure]
@@ -330,6 +338,17 @@ def _kind(text: str) -> tuple[str, Any]:
     if not sign or not name:
         raise ParameterError(f"--kind takes COLUMN=KIND, or COLUMN=low<middle<high for an order, got {text!r}")
     return name, kind.split("<") if "<" in kind else kind
+
+
+def _cost(text: str) -> tuple[str, str, float]:
+    mistake, _, cost = text.rpartition("=")
+    true, sign, said = mistake.partition(":")
+    try:
+        if not (true and sign and said):
+            raise ValueError
+        return true, said, float(cost)
+    except ValueError:
+        raise ParameterError(f"--cost takes TRUE:PREDICTED=COST, such as 'ill:healthy=10', got {text!r}") from None
 
 
 def _title(cls: type) -> str:

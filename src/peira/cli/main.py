@@ -37,6 +37,14 @@ class Task(StrEnum):
     classification = "classification"
 
 
+class Calibration(StrEnum):
+    """How probabilities are corrected."""
+
+    sigmoid = "sigmoid"
+    isotonic = "isotonic"
+    temperature = "temperature"
+
+
 @app.callback(invoke_without_command=True)
 def root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
     if version:
@@ -52,7 +60,7 @@ def learn(
     target: Target = None,
     task: Annotated[Task, typer.Option(help="What is asked; auto reads it off the target.")] = Task.auto,
     measure: Annotated[
-        str | None, typer.Option("-M", "--measure", help="What counts, such as rmse, mae, r2, nll, crps.")
+        str | None, typer.Option("-M", "--measure", help="What counts, such as rmse, mae, r2, log_loss, accuracy, roc_auc.")
     ] = None,
     methods: Annotated[str, typer.Option(help="'all', or names separated by commas (see: peira methods).")] = "all",
     budget: Annotated[str | None, typer.Option(help="Time for the search, such as 90s, 5m or 1h.")] = None,
@@ -74,6 +82,13 @@ def learn(
         list[str] | None, typer.Option(help="Exit with 4 unless the score meets this, such as 'rmse<=60'.")
     ] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Override a column's kind, such as 'zip=categorical'.")] = None,
+    cost: Annotated[
+        list[str] | None,
+        typer.Option(help="What a mistake costs, such as 'ill:healthy=10' (said healthy of one who is ill); else 1."),
+    ] = None,
+    calibrate: Annotated[
+        Calibration | None, typer.Option(help="Correct the probabilities on rows that the method did not see.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -83,6 +98,7 @@ def learn(
     commands.learn(
         source=source, target=target, task=task.value, measure=measure, methods=methods, budget=budget, trials=trials,
         cv=cv, test=test, seed=seed, jobs=jobs, output=output, resume=resume, require=require or [], kinds=kind or [],
+        costs=cost or [], calibration=None if calibrate is None else calibrate.value,
         dry_run=dry_run, as_json=json,
     )  # fmt: skip
 

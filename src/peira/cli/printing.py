@@ -48,7 +48,7 @@ def note(text: str) -> None:
 def print_summary(run: Run, summary: dict[str, Any]) -> None:
     """The leaderboard, the verdict, and what to do next."""
     screen = console()
-    title = get_measure(summary["measure"]).title
+    title = get_measure(summary["measure"], summary["task"]).title
     table = grid("", "method", title, "95 % interval", "settings")
     for rank, row in enumerate(summary["leaderboard"], 1):
         if row["status"] != "ok":

@@ -33,6 +33,8 @@ class Card:
     chooses_for : str, default ""
         Name of the method whose parameters this one chooses by itself (``RidgeCV`` for "Ridge").
         The main job then runs this one, and leaves the other out.
+    wraps : bool, default False
+        Learns by way of another method, which is one of its parameters. The main job does not list it by itself.
     largest : dict of str to int, optional
         Sizes beyond which the main job leaves the method out, such as ``{"D": 40}``.
     """
@@ -48,6 +50,7 @@ class Card:
     baseline: bool = False
     linear_in_inputs: bool = False
     chooses_for: str = ""
+    wraps: bool = False
     largest: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -40,7 +40,7 @@ def open_labels(
     """
     if y is None:
         raise DataError(f"requires y to be passed, but the target y is None: {owner} learns from inputs and labels")
-    labels = _as_array(y, owner)
+    labels = as_labels(y, owner)
     if len(labels) != N:
         raise DataError(
             f"Found input variables with inconsistent numbers of samples: X has {N} rows, y has {len(labels)}"
@@ -48,7 +48,7 @@ def open_labels(
     if declared is None:
         classes, codes = np.unique(labels, return_inverse=True)
     else:
-        classes = np.unique(_as_array(declared, owner))
+        classes = np.unique(as_labels(declared, owner))
         if (classes.dtype.kind in "iufb") != (labels.dtype.kind in "iufb"):
             raise DataError(f"y holds {labels.dtype} labels, but the classes are like {classes.tolist()[0]!r}")
         codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
@@ -97,7 +97,7 @@ def class_weights(given: Any, data: "Data", *, owner: str) -> torch.Tensor:
     return each[data.codes]
 
 
-def _as_array(y: Any, owner: str) -> np.ndarray:
+def as_labels(y: Any, owner: str) -> np.ndarray:
     """Labels as a one-dimensional array of one type."""
     if isinstance(y, torch.Tensor):
         y = y.numpy(force=True)

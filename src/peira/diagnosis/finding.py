@@ -42,10 +42,20 @@ class Evidence:
 
     Attributes
     ----------
+    task : str
+        Which checks apply.
     observed, predicted : array of shape (N,)
-        Targets and predictions on rows that the fit had not seen.
+        Targets and predictions on rows that the fit had not seen; positions in ``classes`` where they are labels.
     std, pit : array of shape (N,), optional
         Standard deviation and cumulative probability of the target, under the predictive distribution.
+    probs : array of shape (N, C), optional
+        Probabilities of the labels.
+    classes : list of str
+        The labels.
+    table : list of dict
+        For each label: "label", "support", "precision", "recall", "f1".
+    costs : list of (true, predicted, cost), optional
+        What mistakes were said to cost.
     scores, train_scores, baseline_scores : array of shape (folds,)
         Of the winner on its test and its training rows, and of the baseline on the same test rows.
     higher_is_better : bool
@@ -66,6 +76,7 @@ class Evidence:
         "name" and "mean": what shuffling a column costs.
     """
 
+    task: str
     observed: np.ndarray
     predicted: np.ndarray
     scores: np.ndarray
@@ -76,6 +87,10 @@ class Evidence:
     target: str
     std: np.ndarray | None = None
     pit: np.ndarray | None = None
+    probs: np.ndarray | None = None
+    classes: list[str] = field(default_factory=list)
+    table: list[dict[str, Any]] = field(default_factory=list)
+    costs: list[tuple] | None = None
     repeated_rows: int = 0
     ties: list[str] = field(default_factory=list)
     curve: dict[str, Any] | None = None
@@ -90,7 +105,7 @@ Check = Callable[[Evidence], Finding | None]
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:
-    """Run every check; the gravest findings first.
+    """Run every check of the task; the gravest findings first.
 
     Parameters
     ----------
@@ -101,7 +116,8 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     list of Finding
         Empty if nothing was found.
     """
-    from .regression import CHECKS
+    from . import classification, common, regression
 
-    found = [finding for check in CHECKS if (finding := check(evidence)) is not None]
+    checks = common.CHECKS + {"regression": regression, "classification": classification}[evidence.task].CHECKS
+    found = [finding for check in checks if (finding := check(evidence)) is not None]
     return sorted(found, key=lambda f: (_ORDER[f.severity], f.code))

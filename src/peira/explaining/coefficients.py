@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import DataError
 from ..core.iteration import reason_to_stop
 
 
@@ -26,7 +27,7 @@ def bootstrap_coefficients(
     Parameters
     ----------
     method : Method
-        Fitted to ``X`` and ``y``, with ``coef_`` of shape (D,).
+        Fitted to ``X`` and ``y``, with ``coef_`` of shape (D,) or (1, D).
     X : array of shape (N, D)
     y : array of shape (N,)
     names : list of str
@@ -48,13 +49,17 @@ def bootstrap_coefficients(
         if reason_to_stop():
             break
         rows = rng.integers(len(y), size=len(y))
-        drawn.append(type(method)(**settings).fit(X[rows], y[rows]).coef_)
+        try:
+            drawn.append(np.ravel(type(method)(**settings).fit(X[rows], y[rows]).coef_))
+        except DataError:
+            continue  # a draw without one of the labels, say, tells nothing about the coefficients
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(drawn, [tail, 100 - tail], axis=0) if len(drawn) >= 20 else (None, None)
+    value = np.ravel(method.coef_)
     found = [
         {
             "name": name,
-            "value": float(method.coef_[j]),
+            "value": float(value[j]),
             "low": None if low is None else float(low[j]),
             "high": None if high is None else float(high[j]),
         }

@@ -19,15 +19,15 @@ from ..core.iteration import limiting, task
 from ..core.params import describe
 from ..diagnosis import Evidence
 from ..experience.table import Table
-from ..explaining import bootstrap_coefficients, permutation_importance
+from ..explaining import permutation_importance
 from ..measures import Measure, measures_for
 from .candidates import Candidate
 from .evaluating import Cell
 from .model import TableModel
 from .run import Run, plain
-from .verdict import LEVEL, Pooled, pooled_score, ties
+from .verdict import LEVEL, Pooled, ties
 
-_EXPLAIN_ROWS, _SHOWN_ROWS = 2_000, 2_000
+_EXPLAIN_ROWS = 2_000
 _EXPLAIN_SECONDS = 8.0
 
 
@@ -47,17 +47,6 @@ class Outcome:
     @property
     def measure(self) -> Measure:
         return self.study.measure
-
-    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """Calibrated intervals for the rows of the folds."""
-        arrays, model = self.unseen.arrays, self.model
-        q = np.interp(
-            [(1 - level) / 2, (1 + level) / 2],
-            np.linspace(0, 1, len(model.residual_quantiles_)),
-            model.residual_quantiles_,
-        )
-        scale = arrays["std"] if model.residuals_scaled_ else 1.0
-        return arrays["predicted"] + scale * q[0], arrays["predicted"] + scale * q[1]
 
 
 def account(
@@ -86,18 +75,16 @@ def account(
 
 def evidence(outcome: Outcome, curve: dict[str, Any], explained: dict[str, Any]) -> Evidence:
     """What the checks of `peira.diagnosis` look at."""
-    arrays, baseline = outcome.unseen.arrays, outcome.baseline or outcome.rows[0]
+    baseline = outcome.baseline or outcome.rows[0]
     return Evidence(
-        observed=arrays["observed"],
-        predicted=arrays["predicted"],
+        task=outcome.study.task,
+        **outcome.study.question.evidence(outcome.unseen.arrays),
         scores=np.array([cell.score for cell in outcome.cells]),
         train_scores=np.array([cell.train_score for cell in outcome.cells]),
         baseline_scores=np.array(baseline["fold_scores"]),
         higher_is_better=outcome.measure.better == "higher",
         measure=outcome.measure.title,
         target=outcome.study.target,
-        std=arrays.get("std"),
-        pit=arrays.get("pit"),
         repeated_rows=outcome.study.roles.n_repeated,
         ties=ties(outcome.rows),
         curve={"sizes": curve["sizes"], "validation": [float(np.mean(v)) for v in curve["validation"]]},
@@ -115,31 +102,20 @@ def explanation(outcome: Outcome) -> dict[str, Any]:
     train, test = study.folds[0]
     test = test[:_EXPLAIN_ROWS]
     with limiting(_EXPLAIN_SECONDS), task("explanation"):
-        fitted = TableModel(**model.get_params(deep=False)).fit(study.X[train], study.y[train])
+        fitted = type(model)(**model.get_params(deep=False)).fit(study.X[train], study.y[train])
 
         def loss(table: Table) -> float:
             return measure.loss(measure.value(study.y[test], getattr(fitted, measure.needs)(table)))
 
         importance = permutation_importance(loss, study.X[test], seed=seed)
-        coefficients = []
-        if model.basis_ is None and hasattr(model.method_, "coef_"):
-            Z = model.numbers(study.X)
-            standardised = (study.y - model.target_mean_) / model.target_scale_
-            coefficients = bootstrap_coefficients(model.method_, Z, standardised, model.get_names(), seed=seed)
-            for row in coefficients:
-                for part in ("value", "low", "high"):
-                    row[part] = None if row[part] is None else row[part] * model.target_scale_
-    note = ""
-    if coefficients:
-        note = (
-            "Numeric columns were standardised first: a coefficient is the change of the target for one standard "
-            "deviation of the column; that of a level, the difference from the level left out."
-        )
-    elif model.basis_ is not None:
-        note = (
-            f"The method weighs basis functions ({model.expansion}) of the columns, "
-            "whose weights say little one by one."
-        )
+        coefficients, note = [], ""
+        if model.basis_ is not None:
+            note = (
+                f"The method weighs basis functions ({model.expansion}) of the columns, "
+                "whose weights say little one by one."
+            )
+        elif hasattr(model.method_, "coef_"):
+            coefficients, note = study.question.coefficients(model, study.X, study.y, seed)
     return {"importance": importance, "coefficients": coefficients, "note": note}
 
 
@@ -190,54 +166,23 @@ def _data(outcome: Outcome) -> dict[str, Any]:
                 "summary": summary,
             }
         )
-    decisions = [*roles.notes, f"the target asks for {roles.task}: {roles.task_reason}", *outcome.model.design_.notes_]
+    decisions = [
+        *roles.notes,
+        f"the target asks for {roles.task}: {roles.task_reason}",
+        *outcome.study.question.decisions,
+        *outcome.model.design_.notes_,
+    ]
     return {"decisions": [d for d in decisions if d], "duplicates": roles.n_repeated, "columns": columns}
 
 
 def _performance(outcome: Outcome) -> dict[str, Any]:
-    """Further measures of the winner, and what the plots need, for a sample of rows."""
-    arrays = outcome.unseen.arrays
-    observed, predicted = arrays["observed"], arrays["predicted"]
-    measures = []
-    for measure in measures_for(outcome.study.task):
-        if measure.needs == "predict":
-            low, high = measure.interval(observed, predicted, LEVEL)
-            measures.append(_measured(measure, measure.value(observed, predicted), low, high))
-        elif measure.name in arrays:
-            value, (low, high) = pooled_score(outcome.unseen, measure)
-            measures.append(_measured(measure, value, low, high))
-    shown = np.sort(np.random.default_rng(0).permutation(len(observed))[:_SHOWN_ROWS])
-    low, high = outcome.interval(0.9)
-    return {
-        "measures": measures,
-        "observed": observed[shown],
-        "predicted": predicted[shown],
-        "low": low[shown],
-        "high": high[shown],
-        "level": 0.9,
-        "calibration": _calibration(outcome),
-    }
-
-
-def _calibration(outcome: Outcome) -> dict[str, Any]:
-    """How often central intervals hold the target of an unseen row: the method's own, else those set by errors.
-
-    The latter are judged on each fold with the errors on the other folds, as a new row would be.
-    """
-    if "pit" in outcome.unseen.arrays:
-        pit, whose = outcome.unseen.arrays["pit"], "those of the method's own predictive distribution"
-    else:
-        errors = [cell.arrays["observed"] - cell.arrays["predicted"] for cell in outcome.cells]
-        others = [np.sort(np.concatenate(errors[:f] + errors[f + 1 :])) for f in range(len(errors))]
-        sides = [
-            (np.searchsorted(o, e, "left") + np.searchsorted(o, e, "right")) / (2 * len(o))
-            for o, e in zip(others, errors, strict=True)
-        ]
-        pit, whose = np.concatenate(sides), "set by the errors on the other folds, as 'peira predict --interval' does"
-    nominal = np.linspace(0.05, 0.95, 19)
-    distance = 2 * np.abs(pit - 0.5)
-    inside = [float(np.mean(distance <= level)) for level in nominal]
-    return {"nominal": nominal, "empirical": inside, "rows": len(pit), "whose": whose}
+    """Further measures of the winner, and what the plots of its task need."""
+    question, arrays, measures = outcome.study.question, outcome.unseen.arrays, []
+    for measure in (question.measure(m.name) for m in measures_for(question.task)):
+        value = question.value(arrays, measure)
+        if value is not None:
+            measures.append(_measured(measure, value, *question.interval(arrays, measure, LEVEL)))
+    return {"measures": measures, **question.performance(outcome)}
 
 
 def _measured(measure: Measure, value: float, low: float, high: float) -> dict[str, Any]:
@@ -252,27 +197,18 @@ def _measured(measure: Measure, value: float, low: float, high: float) -> dict[s
 
 
 def _errors(outcome: Outcome, count: int = 10) -> list[dict[str, Any]]:
-    """The rows with the largest errors, with their values."""
-    arrays, X = outcome.unseen.arrays, outcome.study.X
-    low, high = outcome.interval(0.9)
-    worst = np.argsort(-np.abs(arrays["observed"] - arrays["predicted"]), kind="stable")[:count]
-    rows = outcome.unseen.rows[worst]
+    """The rows worth a look, with their values."""
+    X = outcome.study.X
+    worst, said = outcome.study.question.errors(outcome, count)
     return [
-        {
-            "row": int(X.rows[row]),
-            "observed": float(arrays["observed"][i]),
-            "predicted": float(arrays["predicted"][i]),
-            "low": float(low[i]),
-            "high": float(high[i]),
-            "values": {name: plain(X[name][row]) for name in X.names[:12]},
-        }
-        for i, row in zip(worst, rows, strict=True)
+        {"row": int(X.rows[row]), **words, "values": {name: plain(X[name][row]) for name in X.names[:12]}}
+        for row, words in zip(outcome.unseen.rows[worst], said, strict=True)
     ]
 
 
 def _method_page(outcome: Outcome) -> dict[str, Any]:
     """The method in its own words, with the settings that were chosen."""
-    cls, method = outcome.best.cls, outcome.model.method_
+    cls, method = outcome.best.cls, outcome.model.method
     module = inspect.getmodule(cls)
     return {
         "title": outcome.best.title,
@@ -302,6 +238,8 @@ def _reproduce(outcome: Outcome) -> dict[str, Any]:
         options["--methods"] = methods if isinstance(methods, str) else ",".join(methods)
     words = [str(w) for option, value in options.items() if value is not None for w in (option, value)]
     words += [w for name, kind in json.loads(config.get("kinds") or "{}").items() for w in ("--kind", f"{name}={kind}")]
+    words += [w for true, said, cost in json.loads(config.get("costs") or "[]") for w in ("--cost", f"{true}:{said}={cost:g}")]
+    words += ["--calibrate", config["calibration"]] if config.get("calibration") else []
     return {
         "command": shlex.join(["peira", "learn", config["source"], *words]),
         "python": (

@@ -57,7 +57,7 @@ class Candidate:
 
 
 def candidates(
-    task: str, *, wanted: str | list[str] = "all", rows: int, columns: int, trials: int, verb: str = "predict"
+    task: str, *, wanted: str | list[str] = "all", rows: int, columns: int, trials: int
 ) -> list[Candidate]:
     """The candidates for a task, baseline first, then in order of what a fit costs.
 
@@ -70,55 +70,59 @@ def candidates(
         Size of the design without basis functions.
     trials : int
         The most settings for each.
-    verb : str
-        The verb that the measure needs; methods without it step aside.
 
     Raises
     ------
     DataError
         For a name that is not a method of this task, with the nearest one.
     """
-    found = {name: cls for name, cls in methods(task).items() if cls.__module__.split(".")[1] != "study"}
+    found = {
+        name: cls
+        for name, cls in methods(task).items()
+        if cls.__module__.split(".")[1] != "study" and not cls.card.wraps
+    }
     if wanted != "all":
         for name in wanted:
             if name not in found:
                 raise DataError(f"no method {name!r} for {task}; {closest(name, found)}")
     baseline = TASKS[task].baseline
-    done_by_another = {cls.card.chooses_for: name for name, cls in found.items() if cls.card.chooses_for}
+    sizes = {"N": rows, "D": columns}
+    done_by_another = {
+        cls.card.chooses_for for cls in found.values() if cls.card.chooses_for and not _beyond(cls.card, sizes)
+    }
     chosen = []
     for name, cls in found.items():
         if name != baseline and wanted != "all" and name not in wanted:
             continue
         if wanted == "all" and name in done_by_another:
             continue  # RidgeCV is Ridge with its penalty chosen: one row for both
-        chosen.append(_candidate(name, cls.card, name == baseline, rows, columns, trials, verb))
+        chosen.append(_candidate(name, cls.card, name == baseline, sizes, trials))
     return sorted(chosen, key=lambda c: (not c.baseline, not c.cls.card.exact, c.id))
 
 
-def _candidate(name: str, card: Card, baseline: bool, rows: int, columns: int, trials: int, verb: str) -> Candidate:
+def _beyond(card: Card, sizes: dict[str, int]) -> str | None:
+    """Why a table of these sizes is too large for a method, or None."""
+    told = (
+        f"{letter} = {sizes[letter]} is beyond the {limit} that it is offered for"
+        for letter, limit in card.largest.items()
+        if sizes[letter] > limit
+    )
+    return next(told, None)
+
+
+def _candidate(name: str, card: Card, baseline: bool, sizes: dict[str, int], trials: int) -> Candidate:
     cls = get_method(name)
     parameters = cls.parameters()
-    sizes = {"N": rows, "D": columns}
-    skip = next(
-        (
-            f"{letter} = {sizes[letter]} is beyond the {limit} that it is offered for"
-            for letter, limit in card.largest.items()
-            if sizes[letter] > limit
-        ),
-        None,
-    )
-    if not hasattr(cls, verb):
-        skip = f"the measure needs {verb}, which it does not have"
     expansions = ("none",)
     if card.linear_in_inputs:
-        expansions = ("none", "splines", "polynomial") if columns <= _FEW_COLUMNS else ("none", "splines")
+        expansions = ("none", "splines", "polynomial") if sizes["D"] <= _FEW_COLUMNS else ("none", "splines")
     tunable = any(p.tune for p in parameters.values())
     return Candidate(
         id=_identifier(name),
         method=name,
         expansions=expansions,
         trials=trials if tunable else 1,
-        skip=skip,
+        skip=_beyond(card, sizes),
         baseline=baseline,
         parameters=parameters,
     )

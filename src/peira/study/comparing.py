@@ -13,8 +13,11 @@ import numpy as np
 
 from ..core.errors import DataError, UnreadableError
 from ..core.persistence import load
+from ..core.predictive import Categorical
+from ..core.tasks import TASKS
 from ..experience.reading import read
 from ..measures import get_measure
+from .planning import QUESTIONS
 from .run import Run
 from .verdict import LEVEL
 
@@ -35,7 +38,7 @@ def compare(
     target : str, optional
         Its column to predict; by default that of the first run.
     measure : str, optional
-        By default that of the first run, else RMSE.
+        By default that of the first run, else that of the task.
     seed : int, default 0
         For the resampling of rows.
 
@@ -56,16 +59,15 @@ def compare(
         raise DataError("there is nothing to compare: name at least one run or model")
     runs = [Run.open(m) if isinstance(m, str | Path) and (Path(m) / "run.json").is_file() else None for m in models]
     first = next((run.state for run in runs if run is not None), {})
-    rule = get_measure(measure or first.get("measure") or "rmse")
     names = _names(models)
     if on is not None:
-        table = read(on)
-        target = target or first.get("target")
+        fitted = [load(m) if isinstance(m, str | Path) else m for m in models]
+        task = "classification" if hasattr(fitted[0], "classes_") else "regression"
+        rule = get_measure(measure or first.get("measure") or TASKS[task].measure, task)
+        table, target = read(on), target or first.get("target")
         if target is None or target not in table:
             raise DataError(f"the table to compare on needs the target's column, got {target!r}: name it with --target")
-        y = table[target].astype(np.float64)
-        known = np.isfinite(y)
-        fitted = [load(m) if isinstance(m, str | Path) else m for m in models]
+        y, known = QUESTIONS[task](table[target], target, {}).read(table[target])
         answers = [getattr(model, rule.needs)(table[known]) for model in fitted]
         return _ranked(names, y[known], answers, rule, seed)
     if any(run is None for run in runs):
@@ -74,10 +76,14 @@ def compare(
         raise DataError(
             "these runs do not share rows and folds, so their scores cannot be compared: give a table with --on"
         )
-    if rule.needs != "predict":
-        raise DataError(f"{rule.name} needs whole distributions, which runs do not keep: give a table with --on")
+    task = first.get("task", "regression")
+    rule = get_measure(measure or first.get("measure") or TASKS[task].measure, task)
     unseen = [_unseen(run) for run in runs]
-    return _ranked(names, unseen[0]["observed"], [u["predicted"] for u in unseen], rule, seed)
+    if rule.needs == "predict":
+        return _ranked(names, unseen[0]["observed"], [u["predicted"] for u in unseen], rule, seed)
+    if any("probs" not in arrays for arrays in unseen):
+        raise DataError(f"{rule.name} needs whole distributions, which runs do not keep: give a table with --on")
+    return _ranked(names, unseen[0]["observed"], [Categorical(u["probs"]) for u in unseen], rule, seed)
 
 
 def _ranked(names: list[str], y: np.ndarray, answers: list[Any], measure: Any, seed: int) -> list[dict[str, Any]]:
@@ -94,6 +100,7 @@ def _ranked(names: list[str], y: np.ndarray, answers: list[Any], measure: Any, s
         row: dict[str, Any] = {
             "name": names[i],
             "measure": measure.name,
+            "title": measure.title,
             "score": scores[i],
             "interval": [low, high],
             "difference": None,
@@ -117,7 +124,8 @@ def _unseen(run: Run) -> dict[str, np.ndarray]:
         raise UnreadableError(f"{run.path} has no model yet; finish it with: peira learn --resume {run.path}")
     folds = range(len(run.read_json("data/splits.json")["folds"]))
     parts = [run.read_predictions(best, fold) for fold in folds]
-    return {name: np.concatenate([part[name] for part in parts]) for name in ("observed", "predicted")}
+    kept = ("observed", "predicted", "probs")
+    return {name: np.concatenate([part[name] for part in parts]) for name in kept if name in parts[0]}
 
 
 def _names(models: Sequence[Any]) -> list[str]:

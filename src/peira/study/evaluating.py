@@ -19,12 +19,12 @@ from threadpoolctl import threadpool_limits
 from ..core.errors import DataError, RankWarning
 from ..core.iteration import limiting, reason_to_stop, task
 from ..core.seeds import derive
-from ..experience.splits import kfold
 from ..experience.table import Table
-from ..measures import Measure, measures_for, pit
+from ..measures import Measure
 from ..tuning import trials
 from .candidates import Candidate
 from .model import TableModel
+from .question import Question
 
 
 @dataclass
@@ -54,6 +54,7 @@ class Cell:
 class Protocol:
     """How every candidate is treated alike."""
 
+    question: Question
     measure: Measure
     seed: int
     kinds: dict[str, str]
@@ -118,15 +119,21 @@ def _judge(
     began = time.perf_counter()
     model.fit(table[train], y[train])
     fitted = time.perf_counter()
-    arrays = answers(model, table[test], y[test])
+    arrays = protocol.question.keep(model, table[test], y[test])
     cell.predict_seconds = time.perf_counter() - fitted
     cell.fit_seconds = fitted - began
     if reason := reason_to_stop():  # a loop may have ended early: what it learned is not what the cell stands for
         cell.status, cell.reason = "stopped", reason
         return
+    cell.score = protocol.question.value(arrays, protocol.measure)
+    if cell.score is None:
+        raise DataError(f"{protocol.measure.title} needs {protocol.measure.needs}, which it does not have")
     cell.arrays = arrays
-    cell.score = protocol.measure.value(y[test], answer(model, table[test], protocol.measure))
-    cell.train_score = protocol.measure.value(y[train], answer(model, table[train], protocol.measure))
+    # As many training rows as test rows tell how far apart the two are, and cost no more.
+    seen = np.sort(np.random.default_rng(protocol.seed).permutation(train)[: len(test)])
+    cell.train_score = protocol.question.value(
+        protocol.question.keep(model, table[seen], y[seen]), protocol.measure
+    )
 
 
 def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol, cell: Cell) -> TableModel | None:
@@ -135,7 +142,7 @@ def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol
     First each expansion with the method's defaults, then the method's settings on the best one.
     """
     measure, seed = protocol.measure, derive(protocol.seed, cell.fold + 1)
-    folds = kfold(len(table), protocol.inner_folds, seed=seed)
+    folds = protocol.question.split(y, protocol.inner_folds, seed)
     prepared: dict[str, list[tuple]] = {}
 
     def score(expansion: str, settings: dict[str, Any]) -> float | None:
@@ -143,21 +150,25 @@ def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol
             prepared.clear()  # the best expansion is prepared once more rather than all kept in memory
             prepared[expansion] = []
             for inner_train, inner_test in folds:
-                part = TableModel(expansion=expansion, kinds=protocol.kinds)
+                part = protocol.question.model(None, expansion, protocol.kinds)
                 Z = part.prepare(table[inner_train])
                 prepared[expansion].append((part, Z, y[inner_train], part.numbers(table[inner_test]), y[inner_test]))
-        values = []
+        values, tried = [], {"expansion": expansion, "settings": settings, "score": None}
+        cell.tried.append(tried)
         for part, Z, t, Z_test, t_test in prepared[expansion]:
             if reason_to_stop():
                 return None
             part.method = candidate.make(seed, **settings)
-            values.append(measure.value(t_test, part.learn(Z, t).answer(measure.needs, Z_test)))
-        value = float(np.mean(values))
-        cell.tried.append({"expansion": expansion, "settings": settings, "score": value})
-        return value
+            try:
+                values.append(measure.value(t_test, part.learn(Z, t).answer(measure.needs, Z_test)))
+            except DataError as error:  # a singular covariance, say: another setting may do
+                tried["reason"] = str(error)
+                return np.nan
+        tried["score"] = float(np.mean(values))
+        return tried["score"]
 
     def better(value: float, than: float) -> bool:
-        return not np.isfinite(than) or measure.loss(value) < measure.loss(than)
+        return np.isfinite(value) and (not np.isfinite(than) or measure.loss(value) < measure.loss(than))
 
     best: tuple[float, str, dict[str, Any]] = (np.nan, candidate.expansions[0], {})
     for expansion in candidate.expansions:
@@ -172,27 +183,8 @@ def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol
             return None
         if better(value, best[0]):
             best = (value, best[1], settings)
+    if not np.isfinite(best[0]) and (reasons := [t["reason"] for t in cell.tried if "reason" in t]):
+        raise DataError(reasons[0])
     cell.inner_score = best[0]
     cell.chosen = {"expansion": best[1], **best[2]}
-    return TableModel(method=candidate.make(seed, **best[2]), expansion=best[1], kinds=protocol.kinds)
-
-
-def answer(model: TableModel, table: Table, measure: Measure) -> Any:
-    """The verb's answer that the measure needs."""
-    return getattr(model, measure.needs)(table)
-
-
-def answers(model: TableModel, table: Table, y: np.ndarray) -> dict[str, np.ndarray]:
-    """Everything that is kept of a model's predictions, by row: plain arrays."""
-    kept = {"observed": y, "predicted": model.predict(table)}
-    try:
-        dist = model.predict_dist(table) if hasattr(model, "predict_dist") else None
-    except DataError as error:  # as many parameters as rows, say: the predictions stand, the spread is unknown
-        warnings.warn(f"no predictive distribution: {error}", UserWarning, stacklevel=2)
-        dist = None
-    if dist is not None:
-        kept |= {"std": dist.std, "pit": pit(y, dist)}
-        kept |= {
-            m.name: m.terms(y, dist) for m in measures_for("regression") if m.needs == "predict_dist" and m.has_terms
-        }
-    return {name: np.asarray(value, dtype=np.float64) for name, value in kept.items()}
+    return protocol.question.model(candidate.make(seed, **best[2]), best[1], protocol.kinds)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from ..core.errors import NoCandidateError
+from ..core.errors import DataError, NoCandidateError, closest
 from ..core.iteration import task, unlimited
 from ..core.seeds import derive
 from ..diagnosis import diagnose
@@ -21,7 +21,7 @@ from .evaluating import Cell, choose
 from .model import TableModel
 from .report import render
 from .run import Run, plain
-from .verdict import LEVEL, Pooled, leaderboard, pooled_score, procedure, ties
+from .verdict import LEVEL, Pooled, leaderboard, procedure, ties
 from .wording import verdict_words
 
 
@@ -33,7 +33,7 @@ def finish(study: Any, run: Run, cells: Sequence[Cell], test: Any = None) -> Non
     NoCandidateError
         If nothing could be fitted; the leaderboard, with the reasons, is written all the same.
     """
-    rows = leaderboard(study.candidates, cells, study.folds, study.measure, run.state.get("stopped"))
+    rows = leaderboard(study.candidates, cells, study.folds, study.question, study.measure, run.state.get("stopped"))
     _write_leaderboard(run, rows)
     if not rows or rows[0]["status"] != "ok":
         run.update(state="complete", best=None)
@@ -84,7 +84,7 @@ def _outcome(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str, A
     model, chosen = _refit(study, best, own[0])
     if chosen:
         rows[0]["params"] = chosen  # of the model that is kept, rather than of most folds
-    model.calibrate(unseen.arrays["observed"], unseen.arrays["predicted"], unseen.arrays.get("std"))
+    study.question.settle(model, unseen.arrays)
     model.target_ = study.target
     return Outcome(study, run, rows, best, own, unseen, baseline, model)
 
@@ -101,35 +101,36 @@ def _as_in_the_first_fold(study: Any, best: Candidate, first: Cell) -> TableMode
     chosen = dict(first.chosen)
     expansion = chosen.pop("expansion")
     seed = derive(study.config["seed"], 1)
-    return TableModel(method=best.make(seed, **chosen), expansion=expansion, kinds=study.roles.kinds)
+    return study.question.model(best.make(seed, **chosen), expansion, study.roles.kinds)
 
 
 def _write_unseen(outcome: Outcome) -> None:
     """The winner's predictions for rows that it had not seen, in the order of the table."""
-    arrays = outcome.unseen.arrays
     order = np.argsort(outcome.unseen.rows, kind="stable")
     numbers = outcome.study.X.rows[outcome.unseen.rows]
-    names = [n for n in ("observed", "predicted", "std") if n in arrays]
+    columns = outcome.study.question.columns(outcome.unseen.arrays)
     outcome.run.write_csv(
         f"predictions/{outcome.best.id}.csv",
-        ["row", *names],
-        [[int(numbers[i]), *(float(arrays[n][i]) for n in names)] for i in order],
+        ["row", *columns],
+        [[int(numbers[i]), *(column[i] for column in columns.values())] for i in order],
     )
 
 
 def _test(outcome: Outcome, test: Any) -> dict[str, Any]:
-    table = read(test)
-    y = table[outcome.study.target].astype(np.float64)
-    known = np.isfinite(y)
-    answer = getattr(outcome.model, outcome.measure.needs)(table[known])
-    low, high = outcome.measure.interval(y[known], answer, LEVEL)
-    return {"rows": int(known.sum()), "score": outcome.measure.value(y[known], answer), "interval": [low, high]}
+    table, study, measure = read(test), outcome.study, outcome.measure
+    if study.target not in table:
+        raise DataError(f"the table to test on lacks the target {study.target!r}; {closest(study.target, table.names)}")
+    y, known = study.question.read(table[study.target])
+    arrays = study.question.keep(outcome.model, table[known], y[known])
+    score, interval = study.question.value(arrays, measure), study.question.interval(arrays, measure, LEVEL)
+    return {"rows": int(known.sum()), "score": score, "interval": interval}
 
 
 def _verdict(outcome: Outcome, cells: Sequence[Cell]) -> dict[str, Any]:
     study, measure, baseline = outcome.study, outcome.measure, outcome.baseline
     pooled = procedure(study.candidates, cells, study.folds, measure) or outcome.unseen
-    score, interval = pooled_score(pooled, measure)
+    score = study.question.value(pooled.arrays, measure)
+    interval = study.question.interval(pooled.arrays, measure, LEVEL)
     tied = ties(outcome.rows)
     verdict: dict[str, Any] = {
         "method": outcome.best.method,
@@ -141,6 +142,7 @@ def _verdict(outcome: Outcome, cells: Sequence[Cell]) -> dict[str, Any]:
         "baseline": None,
         "gain": None,
         "gain_interval": None,
+        "plain": study.question.plain(pooled.arrays, measure, LEVEL),
     }
     if baseline is not None and baseline["id"] != outcome.best.id:
         verdict["gain"] = baseline["difference"]["mean"]

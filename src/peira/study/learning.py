@@ -60,6 +60,8 @@ def learn(
     output: str | Path | None = None,
     resume: str | Path | None = None,
     kinds: dict[str, Any] | None = None,
+    costs: list[tuple[Any, Any, float]] | None = None,
+    calibration: str | None = None,
     progress: bool = True,
 ) -> Run:
     """Compare every suitable method on a table, and report.
@@ -71,9 +73,9 @@ def learn(
     target : str, optional
         The column to predict; for bundled examples it is known.
     task : str, default "auto"
-        "regression", or "auto" to read it off the target.
+        "regression", "classification", or "auto" to read it off the target.
     measure : str, optional
-        What counts; by default the task's own (RMSE for regression).
+        What counts; by default the task's own (RMSE for numbers, log loss for labels).
     methods : "all" or list of str, default "all"
         Names of methods. A baseline runs in any case.
     budget : float or str, optional
@@ -96,6 +98,11 @@ def learn(
         A run that was cut short, to go on with under its own arguments.
     kinds : dict, optional
         Kinds of columns by name, to override what is inferred.
+    costs : list of (true label, predicted label, cost), optional
+        What mistakes cost; those left out cost 1. The decision is then that of least expected cost,
+        which is also the default measure.
+    calibration : "sigmoid", "isotonic" or "temperature", optional
+        Correct the probabilities of labels on rows that the method did not see.
     progress : bool, default True
         Show on stderr how far it is.
 
@@ -146,6 +153,8 @@ def learn(
             "test": None if test is None else str(test) if isinstance(test, str | Path) else _FRAME,
             "seed": seed,
             "kinds": json.dumps(kinds) if kinds else None,
+            "costs": json.dumps([[str(t), str(p), float(c)] for t, p, c in costs]) if costs else None,
+            "calibration": calibration,
         }
         stdin = read_bytes("-", text=True) if config["source"] == "-" else None
         study = Study(config, source if stdin is None else io.BytesIO(stdin))

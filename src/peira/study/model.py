@@ -4,28 +4,25 @@ This is what a run fits in every fold, keeps as its winner and loads to predict.
 is estimated from the rows (levels, medians, scales, knots, weights) is estimated in one ``fit``,
 so that a fold's test rows never leak into its training.
 
-.. math:: \hat y(x) = \bar y + s\, f\left(\phi(z(x))\right)
+.. math:: f\left(\phi(z(x))\right)
 
-with z the design, phi the basis functions, f the method, and the target's mean and standard
-deviation s: a penalty then means the same whatever the units, and in dollars or in thousands of
-dollars the same model wins.
+with z the design, phi the basis functions and f the method. What f is asked, and what is done with
+its answer, differs with the task: `TableRegressor`, `TableClassifier`.
 
 Cost: that of the method, for N rows and D' columns of numbers.
 """
 
-from typing import Any, Literal, Self
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from sklearn.utils import Tags
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..core import Card, Method, Transformer, UnreadableError, param
+from ..core import Method, Transformer, UnreadableError, param
 from ..core.errors import DataError
-from ..core.inputs import Queries, column_names, is_frame, open_targets
-from ..core.kinds import Regressor
-from ..core.predictive import Affine
+from ..core.inputs import column_names, is_frame
 from ..core.registry import get_method
 from ..core.tasks import TASKS
 from ..experience.basis import NaturalSpline, PolynomialFeatures
@@ -35,8 +32,8 @@ from ..experience.table import Table
 Expansion = Literal["none", "splines", "polynomial"]
 
 
-class TableModel(Regressor):
-    """Design, optional basis functions, and a method, fitted as one.
+class TableModel(Method):
+    """Base of the models of a table: design, optional basis functions, and a method, fitted as one.
 
     Attributes
     ----------
@@ -46,29 +43,12 @@ class TableModel(Regressor):
     column_means_, column_scales_ : array of shape (D',)
         With basis functions: what their values were standardised with.
     method_ : Method
-        Learned from the standardised target.
-    target_mean_, target_scale_ : float
-        What the target was standardised with.
-    residual_quantiles_ : array of shape (Q,)
-        Quantiles, at even levels from 0 to 1, of residuals on rows that the model had not seen, in
-        units of the predictive standard deviation where the method has one; set by `calibrate`.
     target_ : str
         Name of the column that it predicts; set by a run.
-
-    Examples
-    --------
-    >>> from peira.study.model import TableModel
-    >>> table = {"size": [1.0, 2.0, 3.0, None], "town": ["Ulm", "Bonn", "Ulm", "Bonn"]}
-    >>> TableModel().fit(table, [1.0, 2.0, 3.0, 2.0]).predict(table)
-    array([2., 2., 2., 2.])
     """
 
-    card = Card(
-        tasks="regression",
-        reference="Hastie, Tibshirani & Friedman (2009) 5.1, 7.10.2; intervals: Lei et al. (2018)",
-        cost="that of the method on N x D' numbers",
-        missing=True,
-    )
+    task: ClassVar[str]
+
     method: Method | None = param(None, "what learns from the numbers; None is the task's baseline")
     expansion: Expansion = param("none", "basis functions of the numeric columns")
     kinds: dict | None = param(None, "kinds of columns by name, as the roles decided; None infers them")
@@ -82,7 +62,7 @@ class TableModel(Regressor):
         y : array of shape (N,)
         """
         self._check_parameters()
-        part = TableModel(**self.get_params(deep=False))
+        part = type(self)(**self.get_params(deep=False))
         return self._take(part.learn(part.prepare(X), y))
 
     def prepare(self, X: Any) -> np.ndarray:
@@ -125,85 +105,13 @@ class TableModel(Regressor):
         numeric = self._numeric()
         return [*self.basis_.get_feature_names_out(names[numeric]), *names[~numeric]]
 
+    @abstractmethod
     def learn(self, Z: np.ndarray, y: Any) -> Self:
         """Let the method learn from what `prepare` gave; for trying several methods on one design."""
-        method = self._learner()
-        like = Queries(torch.from_numpy(Z), as_numpy=True, device=torch.device("cpu"))
-        Y, _ = open_targets(y, len(Z), like, owner="TableModel", multi_output=False)
-        t = Y[:, 0].numpy()
-        with np.errstate(over="ignore"):
-            self.target_mean_, self.target_scale_ = float(np.mean(t)), float(np.std(t)) or 1.0
-        if not np.isfinite([self.target_mean_, self.target_scale_]).all():
-            raise DataError(
-                f"the targets reach {np.abs(t).max():.3g}: their squares overflow; give them in a larger unit"
-            )
-        standardised = (t - self.target_mean_) / self.target_scale_
-        self.method_ = type(method)(**method.get_params(deep=False)).fit(Z, standardised)
-        return self
 
-    @classmethod
-    def example(cls) -> Self:
-        return cls(method=get_method("BayesianLinearRegression")())
-
-    def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Predict the target of each row; see `Regressor.predict`."""
-        if return_std:
-            answer = self.predict_dist(X)
-            return answer.mean, answer.std
-        return self.answer("predict", self._asked(X))
-
-    @available_if(lambda self: hasattr(getattr(self, "method_", self._learner()), "predict_dist"))
-    def predict_dist(self, X: Any) -> Any:
-        """The method's own predictive distribution of each row's target."""
-        return self.answer("predict_dist", self._asked(X))
-
+    @abstractmethod
     def answer(self, verb: str, Z: np.ndarray) -> Any:
-        """The answer of a verb ("predict", "predict_dist") to what `numbers` gave, in the unit of the target."""
-        said = getattr(self.method_, verb)(Z)
-        if verb == "predict_dist":
-            return Affine(said, self.target_mean_, self.target_scale_)
-        return self.target_mean_ + self.target_scale_ * said
-
-    def calibrate(self, observed: np.ndarray, predicted: np.ndarray, std: np.ndarray | None = None) -> None:
-        """Set the width of `interval` by errors on rows that the fits had not seen.
-
-        Parameters
-        ----------
-        observed, predicted : array of shape (N,)
-            From the folds of a cross-validation.
-        std : array of shape (N,), optional
-            Predictive standard deviations, for methods that have them.
-        """
-        residuals = (observed - predicted) / (1.0 if std is None else np.maximum(std, np.finfo(float).tiny))
-        self.residual_quantiles_ = np.quantile(residuals, np.linspace(0, 1, 1001))
-        self.residuals_scaled_ = std is not None
-
-    def interval(self, X: Any, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        r"""Bounds that hold the stated share of new targets.
-
-        .. math:: [\hat y + s\, q_{(1-c)/2},\; \hat y + s\, q_{(1+c)/2}]
-
-        with the quantiles q of the residuals on unseen rows: right on average over rows like those
-        of the table, whatever the noise looks like.
-
-        Parameters
-        ----------
-        X : Table, frame, dict of columns or array of shape (N, D)
-        level : float in (0, 1), default 0.9
-
-        Returns
-        -------
-        low, high : array of shape (N,)
-        """
-        if not 0 < level < 1:
-            raise DataError(f"the level of an interval must lie between 0 and 1, got {level}")
-        grid = np.linspace(0, 1, len(self.residual_quantiles_))
-        q = np.interp([(1 - level) / 2, (1 + level) / 2], grid, self.residual_quantiles_)
-        if not self.residuals_scaled_:
-            mean = self.predict(X)
-            return mean + q[0], mean + q[1]
-        mean, std = self.predict(X, return_std=True)
-        return mean + std * q[0], mean + std * q[1]
+        """The answer of a verb ("predict", "predict_dist") to what `numbers` gave."""
 
     # ---------------------------------------------------------------- private
 
@@ -213,13 +121,12 @@ class TableModel(Regressor):
         for name in [n for n in vars(self) if n.endswith("_")]:
             delattr(self, name)
         vars(self).update(learned)
-        self.target_shape_ = part.method_.target_shape_
         if hasattr(part.design_, "feature_names_in_"):
             self.feature_names_in_ = part.design_.feature_names_in_
         return self
 
     def _learner(self) -> Method:
-        return self.method if self.method is not None else get_method(TASKS["regression"].baseline)()
+        return self.method if self.method is not None else get_method(TASKS[self.task].baseline)()
 
     def _asked(self, X: Any) -> Any:
         """What the method sees of these rows, as a tensor where they came as one."""
@@ -240,7 +147,6 @@ class TableModel(Regressor):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = tags.input_tags.categorical = True
-        tags.regressor_tags.poor_score = self.method is None or self.method.card.baseline
         return tags
 
     def _check_learned(self) -> None:
@@ -250,7 +156,7 @@ class TableModel(Regressor):
         parts = {"design_": DesignMatrix, "method_": Method, "basis_": Transformer | None}
         for name, kind in parts.items():
             if not isinstance(getattr(self, name, 0), kind):
-                raise UnreadableError(f"a stored TableModel needs {name} to be a {kind}")
+                raise UnreadableError(f"a stored {type(self).__name__} needs {name} to be a {kind}")
 
 
 def _on_host(X: Any) -> Any:

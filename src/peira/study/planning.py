@@ -12,15 +12,19 @@ import numpy as np
 
 from ..core import strictjson
 from ..core.errors import DataError, ParameterError, closest
-from ..core.tasks import TASKS
+from ..core.tasks import TASKS, get_task
 from ..experience.design import DesignMatrix
 from ..experience.reading import read
 from ..experience.roles import Roles, infer_roles
-from ..experience.splits import Split, grouped, kfold, time_ordered
+from ..experience.splits import Split, grouped, time_ordered
 from ..experience.table import Table
-from ..measures import get_measure
 from .candidates import candidates
+from .classification import Classification
 from .evaluating import Protocol
+from .question import Question
+from .regression import Regression
+
+QUESTIONS: dict[str, type[Question]] = {asked.task: asked for asked in (Regression, Classification)}
 
 
 class Study:
@@ -36,6 +40,8 @@ class Study:
     Attributes
     ----------
     roles : Roles
+    question : Question
+        What is asked of each row.
     y : array of shape (N,)
     folds : list of (train, test)
     measure : Measure
@@ -57,20 +63,18 @@ class Study:
         self.roles: Roles = infer_roles(table, target, kinds)
         self.target = target
         self.task = self.roles.task if config["task"] == "auto" else config["task"]
-        if self.task != "regression":
-            raise DataError(
-                f"the target {target!r} asks for {self.task} ({self.roles.task_reason}), which Peira cannot do yet; "
-                "if its values are quantities, say so with --task regression"
-            )
+        if get_task(self.task).name not in QUESTIONS:
+            raise DataError(f"{self.task} of a table is not there yet; there are {', '.join(QUESTIONS)}")
         self.X: Table = self.roles.X
-        self.y = _numbers(self.roles.y, target)
+        self.question = QUESTIONS[self.task](self.roles.y, target, config)
+        self.y = self.question.read(self.roles.y)[0]
         self.digest = _digest(table)
-        self.measure = get_measure(config.get("measure") or TASKS[self.task].measure)
-        if (self.measure.needs == "predict_dist" and not self.measure.has_terms) or self.measure.better == "nominal":
-            raise DataError(
-                f"{self.measure.title} cannot rank methods by itself: take rmse, mae, r2, nll, crps or interval_score"
-            )
-        self.folds = _folds(config["cv"], self.roles, config["seed"])
+        wanted = config.get("measure")
+        self.measure = (
+            self.question.measure(wanted) if wanted else self.question.default_measure(TASKS[self.task].measure)
+        )
+        self.question.check(self.measure)
+        self.folds = _folds(config["cv"], self.roles, self.question, self.y, config["seed"])
         methods = config["methods"]
         self.candidates = candidates(
             self.task,
@@ -80,15 +84,14 @@ class Study:
             rows=len(self.y),
             columns=_design_width(self.X, self.roles),
             trials=config["trials"],
-            verb=self.measure.needs,
         )
 
     @property
     def protocol(self) -> Protocol:
-        return Protocol(self.measure, self.config["seed"], self.roles.kinds)
+        return Protocol(self.question, self.measure, self.config["seed"], self.roles.kinds)
 
 
-def _folds(cv: str, roles: Roles, seed: int) -> Split:
+def _folds(cv: str, roles: Roles, question: Question, y: np.ndarray, seed: int) -> Split:
     how, _, column = cv.partition(":")
     table = roles.table
     if how in ("time", "group") and column:
@@ -100,13 +103,7 @@ def _folds(cv: str, roles: Roles, seed: int) -> Split:
         return [(np.sort(order[train]), np.sort(order[test])) for train, test in time_ordered(len(table))]
     if not cv.isdigit():
         raise ParameterError(f"cv must be a number of folds, 'time:COLUMN' or 'group:COLUMN', got {cv!r}")
-    return kfold(len(table), int(cv), seed=seed)
-
-
-def _numbers(y: np.ndarray, target: str) -> np.ndarray:
-    if y.dtype.kind not in "fbiu":
-        raise DataError(f"the target {target!r} holds words or dates; a regression needs numbers")
-    return y.astype(np.float64)
+    return question.split(y, int(cv), seed)
 
 
 def _design_width(X: Table, roles: Roles) -> int:

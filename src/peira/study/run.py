@@ -29,6 +29,7 @@ import tempfile
 import time
 import tomllib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +151,7 @@ class Run:
 
     def write_csv(self, name: str, header: list[str], rows: list[list[Any]]) -> None:
         """A table for people and spreadsheets: cells that a spreadsheet would execute are quoted."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([harmless_cell(name) for name in header])
-        writer.writerows([[harmless_cell(cell) for cell in row] for row in rows])
-        self.write_text(name, text.getvalue())
+        self.write_text(name, as_csv(header, rows))
 
     def _read(self, name: str) -> bytes:
         path = self.path / name
@@ -237,6 +234,15 @@ def plain(value: Any) -> Any:
 def as_json(value: Any) -> str:
     """The text of a ``.json`` file of a run."""
     return strictjson.dumps(plain(value), indent=1) + "\n"
+
+
+def as_csv(header: list[str], rows: Iterable[Iterable[Any]]) -> str:
+    """The text of a table, with cells that a spreadsheet would execute quoted."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([harmless_cell(name) for name in header])
+    writer.writerows([harmless_cell(cell) for cell in row] for row in rows)
+    return text.getvalue()
 
 
 def harmless_cell(value: Any) -> Any:

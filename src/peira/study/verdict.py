@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from ..core import strictjson
 from ..measures import Measure
 from ..measures.comparison import compare_folds
 from .candidates import Candidate
 from .evaluating import Cell
+from .question import Question
 from .run import plain
 
 LEVEL = 0.95
@@ -48,6 +48,7 @@ def leaderboard(
     candidates: Sequence[Candidate],
     cells: Sequence[Cell],
     folds: Sequence[tuple],
+    question: Question,
     measure: Measure,
     stopped: str | None,
 ) -> list[dict[str, Any]]:
@@ -61,7 +62,7 @@ def leaderboard(
         ``fit_seconds``, ``predict_seconds``.
     """
     tests = [test for _, test in folds]
-    rows = [_row(c, [cell for cell in cells if cell.candidate == c.id], tests, measure, stopped) for c in candidates]
+    rows = [_row(c, [cell for cell in cells if cell.candidate == c.id], tests, question, measure, stopped) for c in candidates]
     rows.sort(
         key=lambda row: (row["status"] != "ok", measure.loss(row["score"]) if row["status"] == "ok" else 0.0, row["id"])
     )
@@ -73,7 +74,9 @@ def leaderboard(
     return rows
 
 
-def _row(candidate: Candidate, cells: list[Cell], tests: list, measure: Measure, stopped: str | None) -> dict[str, Any]:
+def _row(
+    candidate: Candidate, cells: list[Cell], tests: list, question: Question, measure: Measure, stopped: str | None
+) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": candidate.id,
         "method": candidate.method,
@@ -95,28 +98,16 @@ def _row(candidate: Candidate, cells: list[Cell], tests: list, measure: Measure,
         return {**row, "status": "skipped", "reason": candidate.skip or why}
     if failed:
         return {**row, "status": "failed", "reason": f"fold {failed[0].fold}: {failed[0].reason}"}
-    value, interval = pooled_score(Pooled.of(cells, tests), measure)
+    arrays = Pooled.of(cells, tests).arrays
     chosen = Counter(strictjson.dumps(plain(cell.chosen)) for cell in cells)
     return {
         **row,
-        "score": value,
-        "interval": interval,
+        "score": question.value(arrays, measure),
+        "interval": question.interval(arrays, measure, LEVEL),
         "params": strictjson.loads(chosen.most_common(1)[0][0].encode(), what="settings"),
         "fit_seconds": float(np.mean([cell.fit_seconds for cell in cells])),
         "predict_seconds": float(np.mean([cell.predict_seconds for cell in cells])),
     }
-
-
-def pooled_score(pooled: Pooled, measure: Measure, level: float = LEVEL) -> tuple[float, list[float]]:
-    """The measure over all tested rows, and its interval."""
-    observed, predicted = pooled.arrays["observed"], pooled.arrays["predicted"]
-    if measure.needs == "predict":
-        low, high = measure.interval(observed, predicted, level)
-        return float(measure.value(observed, predicted)), [float(low), float(high)]
-    # Measures of distributions are means over rows, and their terms are kept.
-    terms = pooled.arrays[measure.name]
-    half = stats.norm.ppf((1 + level) / 2) * terms.std(ddof=1) / len(terms) ** 0.5
-    return float(terms.mean()), [float(terms.mean() - half), float(terms.mean() + half)]
 
 
 def _difference(

@@ -10,7 +10,7 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
     score, between = measured(verdict["score"], verdict["interval"]), interval(verdict["interval"])
     rows, columns = study.X.shape
     method, target = verdict["method"], study.target
-    task = f"Predict {target!r}, a number, from {columns} column{'s' if columns != 1 else ''}."
+    task = f"Predict {target!r}, {study.question.wanted}, from {columns} column{'s' if columns != 1 else ''}."
     experience = (
         f"{number(rows)} rows of {study.config['source']}, "
         f"each predicted by fits that had not seen it ({len(study.folds)} folds)."
@@ -22,11 +22,13 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
     baseline = verdict["baseline"]
     if verdict["gain"] is None:
         performance += "; nothing did better than the baseline." if baseline else "; no baseline could be fitted."
-        sentence = f"No method learned {target!r} better than a constant: {measure.title} {score}."
+        sentence = f"No method learned {target!r} better than the baseline, which ignores the inputs: {measure.title} {score}."
     else:
         gain = _gain(verdict, measure)
         performance += f", {gain} the baseline's {measured(baseline['score'], verdict['interval'])}."
         sentence = f"{method} predicts {target!r} with {measure.title} {score} ({between}), {gain} the baseline."
+        if plainly := verdict["plain"]:
+            sentence += f" It is right for {_share(plainly['value'])} of the rows; the most frequent label, for {_share(plainly['baseline'])}."
         if baseline["method"] in verdict["tied_with"]:
             theirs = measured(baseline["score"], verdict["interval"])
             sentence = (
@@ -38,6 +40,10 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
             shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
             sentence += f" No clear winner: {shown} cannot be told from it."
     return {"task": task, "experience": experience, "performance": performance, "sentence": sentence}
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
 
 
 def _gain(verdict: dict[str, Any], measure: Any) -> str:

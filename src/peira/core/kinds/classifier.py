@@ -16,7 +16,7 @@ import torch
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 
-from ..errors import DataError, UnreadableError
+from ..errors import DataError, ParameterError, UnreadableError
 from ..inputs import Data, Queries
 from ..labels import class_weights, open_labels
 from ..method import Method
@@ -35,8 +35,6 @@ class Classifier(ClassifierMixin, Method):
     classes_ : array of shape (C,)
         The labels, sorted.
     """
-
-    classes_: np.ndarray
 
     @abstractmethod
     def _scores(self, queries: Queries) -> torch.Tensor:
@@ -101,7 +99,7 @@ class Classifier(ClassifierMixin, Method):
         if len(data.classes) < fewest:
             raise DataError(
                 f"{type(self).__name__} needs at least {fewest} classes in y, got {len(data.classes)} class: "
-                f"{data.classes[0]!r}; is it the right column?"
+                f"{data.classes.tolist()[0]!r}; is it the right column?"
             )
 
     # ------------------------------------------------------------------ the door
@@ -117,6 +115,11 @@ class Classifier(ClassifierMixin, Method):
     def _continue(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, supervised: bool | None = None, classes: Any = None
     ) -> Data:
+        if isinstance(getattr(self, "class_weight", None), str):
+            raise ParameterError(
+                f"class_weight={self.class_weight!r} of {type(self).__name__} needs all rows at once, and partial_fit "
+                "sees them in blocks: give the weights as a dict"
+            )
         if not self.__sklearn_is_fitted__():
             return self._begin(X, y, sample_weight, supervised=supervised, classes=classes)
         if classes is not None and not np.array_equal(np.unique(classes), self.classes_):

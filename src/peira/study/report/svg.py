@@ -26,10 +26,13 @@ from matplotlib.ticker import Formatter, MaxNLocator
 from peira.study.report.escaping import clean, escape, shorten
 from peira.study.report.figures import at
 
-__all__ = ["ACCENT", "BAND", "FAINT", "INK", "PAPER", "SECOND", "SOFT", "Canvas"]
+__all__ = ["ACCENT", "BAND", "CLASSES", "FAINT", "INK", "PAPER", "SECOND", "SOFT", "Canvas"]
 
 INK, SOFT, FAINT, PAPER, ACCENT, SECOND, BAND = (f"#0000{i:02x}" for i in range(1, 8))
 _INKS = {INK: "ink", SOFT: "soft", FAINT: "faint", PAPER: "paper", ACCENT: "accent", SECOND: "second", BAND: "band"}
+CLASSES = tuple(f"#00010{i:x}" for i in range(1, 7))
+"""Inks that tell classes apart, also for colour-blind eyes; always beside a name or a mark of its own shape."""
+_INKS |= {ink: f"class{i}" for i, ink in enumerate(CLASSES, 1)}
 
 FONT_SIZE = 12.0  # pixels at the drawing's natural width
 _STYLE = {

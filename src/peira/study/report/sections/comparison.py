@@ -22,6 +22,7 @@ from peira.study.report.figures import (
 )
 from peira.study.report.plots import leaderboard as plot
 from peira.study.report.plots.leaderboard import Entry
+from peira.study.report.sections.classes import plain_figure
 from peira.study.report.sections.common import Measure, capital, records, sentences, table
 
 _ROWS = 100
@@ -51,6 +52,8 @@ def verdict(report: dict, measure: Measure) -> dict[str, Any] | None:
                 "note": measure.direction,
             }
         )
+    if (figure := plain_figure(v.get("plain"), level)) is not None:
+        figures.append(figure)
     if real(v.get("gain")) is not None:
         pair = bounds(v.get("gain_interval"))
         figures.append(

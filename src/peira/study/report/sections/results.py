@@ -13,6 +13,7 @@ from peira.study.report.plots import Curve, Panel, coefficients, history, import
 from peira.study.report.plots import performance as plots
 from peira.study.report.plots.explanation import Effect
 from peira.study.report.plots.performance import POINTS, Predictions
+from peira.study.report.sections import classes
 from peira.study.report.sections.common import Measure, capital, lower_is_better, records, sentences, table
 
 _ERRORS = 20
@@ -21,7 +22,7 @@ _EFFECTS = 100
 
 
 def performance(report: dict) -> dict[str, Any] | None:
-    """Measures with intervals and the panels of predictions."""
+    """Measures with intervals, the panels of predictions, and the table of classes where labels are predicted."""
     p = table(report.get("performance"))
     measures = [
         {
@@ -33,8 +34,11 @@ def performance(report: dict) -> dict[str, Any] | None:
         }
         for m in records(p.get("measures"), 40)
     ]
-    panels = plots(_predictions(p, clean(report.get("target") or "target", 80)))
-    return {"measures": measures, "panels": panels} if measures or panels else None
+    panels = plots(_predictions(p, clean(report.get("target") or "target", 80))) + classes.panels(p)
+    labels = classes.class_rows(p)
+    if not measures and not panels and not labels:
+        return None
+    return {"measures": measures, "panels": panels, "classes": labels}
 
 
 def _predictions(p: dict, target: str) -> Predictions:
@@ -141,11 +145,19 @@ def errors(report: dict) -> dict[str, Any] | None:
     for row in rows:
         names.update(dict.fromkeys(map(str, list(table(row.get("values")))[:1000])))
     shown = [_Column.of(name, rows) for name in list(names)[:_VALUES]]
+    if labels := any("probability" in row or "truth" in row for row in rows):
+        said = classes.error_rows(rows)
+        told = [
+            {"row": plain(row.get("row")), "values": [column.text(row) for column in shown]} | words
+            for row, words in zip(rows, said, strict=True)
+        ]
+        return {"columns": shown, "left_out": len(names) - len(shown), "rows": told, "labels": labels}
     places = _places([r.get(key) for r in rows for key in ("observed", "predicted")])
     return {
         "columns": shown,
         "left_out": len(names) - len(shown),
         "rows": [_error(row, shown, places) for row in rows],
+        "labels": False,
         "bounded": any(bounds([r.get("low"), r.get("high")]) for r in rows),
     }
 

@@ -1,0 +1,5 @@
+"""Checks of a classification."""
+
+from .finding import Check
+
+CHECKS: tuple[Check, ...] = ()
