@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, Transfo
 from peira.core import Classifier, Method, ProbabilisticClassifier, Regressor, Transformer
 from peira.core.params import Parametrised
 from peira.core.registry import registry
+from peira.study.model import TableModel
 
 ADDED = {
     Parametrised: {"parameters"},
@@ -15,6 +16,7 @@ ADDED = {
     Regressor: {"predict", "score"},
     Classifier: {"decision_function", "predict", "score"},
     ProbabilisticClassifier: {"predict_dist", "predict_log_proba", "predict_proba"},
+    TableModel: {"answer", "fit", "get_names", "learn", "numbers", "prepare"},
     Transformer: {"get_feature_names_out", "transform"},
 }
 

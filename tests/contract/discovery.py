@@ -42,6 +42,11 @@ def labelled(cls: type[Method]) -> bool:
     return any(get_task(name).target == "label" for name in cls.card.tasks)
 
 
+def number_of_classes(cls: type[Method]) -> int:
+    """Three labels for most classifiers, two for those that know no more."""
+    return 3 if cls.example().__sklearn_tags__().classifier_tags.multi_class else 2
+
+
 def takes_negative(cls: type[Method]) -> bool:
     """Whether inputs may be below zero: counts of words are not."""
     return not cls.example().__sklearn_tags__().input_tags.positive_only
@@ -101,17 +106,20 @@ def experience(cls: type[Method], seed: int, N: int = 60, D: int = 4, K: int | N
         y = 1.5 + X @ rng.normal(size=shape)
         return Experience(X, y + 0.3 * rng.normal(size=y.shape))
     if "label" in targets:
-        y = rng.permutation(np.arange(N) % 3)
+        C = number_of_classes(cls)
+        y = rng.permutation(np.arange(N) % C)
         X[:, 0] += 3.0 * y
         if not takes_negative(cls):
             X = np.abs(X)
-        return Experience(X, y if K is None else np.column_stack([y] * K), (0, 1, 2))
+        return Experience(X, y if K is None else np.column_stack([y] * K), tuple(range(C)))
     return Experience(X)
 
 
 def bundled(cls: type[Method]) -> Experience:
     """The bundled data that the table of tasks names for the method's first task."""
     X, y = BUNDLED[TASKS[cls.card.tasks[0]].example](return_X_y=True)
+    if labelled(cls) and number_of_classes(cls) == 2:
+        y = y == 2
     return Experience(X, y.astype(np.float64) if supervised(cls) else None)
 
 

@@ -66,6 +66,18 @@ def test_what_is_no_label_is_refused_in_words(y, words):
         open_labels(y, 3, ONE, owner="it")
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "float64"])
+def test_counting_equals_sorting(seed, dtype):
+    rng = np.random.default_rng(seed)
+    for low, high in ((0, 3), (100, 120), (-3, 2), (-128, 127)):
+        n = 50 if high < 127 else 300
+        y = rng.integers(max(low, 0) if dtype == "uint8" else low, high, n).astype(dtype)
+        codes, classes = open_labels(y, n, ONE, owner="it")
+        expected, positions = np.unique(y, return_inverse=True)
+        assert classes.dtype == y.dtype and classes.tolist() == expected.tolist()
+        assert codes.tolist() == positions.tolist()
+
+
 def test_declared_classes_fix_the_positions():
     codes, classes = open_labels(["b", "b", "c"], 3, ONE, ["c", "a", "b"], owner="it")
     assert codes.tolist() == [1, 1, 2] and classes.tolist() == ["a", "b", "c"]

@@ -217,14 +217,72 @@ def test_one_step_ahead_from_a_proper_prior(seed):
         BayesianLinearRegression().predict_then_learn(X, y)
 
 
-def test_recursion_leaves_its_arguments_alone_and_runs_as_python(seed):
-    X, y = draw(seed, 7, 3)
-    mean, S = np.zeros((1, 3)), np.eye(3)
-    fast = one_step_ahead(X, y[:, None], mean, S, 0.5)
-    slow = one_step_ahead.py_func(X, y[:, None], mean, S, 0.5)
-    for a, b in zip(fast, slow, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12)
-    assert not mean.any() and (np.eye(3) == S).all()
+def row_by_row(X, Y, m, S, variance):
+    """The textbook's recursion: errors and variances of one-step-ahead predictions, mean and covariance after them."""
+    errors, variances = [], []
+    for x, y in zip(X, Y, strict=True):
+        total = variance + x @ S @ x
+        errors.append(y - x @ m)
+        variances.append(total)
+        m = m + np.outer(S @ x, errors[-1]) / total
+        S = S - np.outer(S @ x, S @ x) / total
+    return np.array(errors), np.array(variances), m, S
+
+
+@pytest.mark.parametrize(
+    ("N", "D", "K"), [(1, 1, 1), (2, 3, 2), (3, 2, 1), (7, 7, 1), (8, 8, 3), (9, 9, 1), (50, 20, 2)]
+)
+def test_rotations_equal_the_recursion_row_by_row(seed, N, D, K):
+    rng = np.random.default_rng(seed)
+    X, Y, m = rng.normal(size=(N, D)), rng.normal(size=(N, K)), rng.normal(size=(D, K))
+    A = rng.normal(size=(D + 2, D))
+    Lambda = A.T @ A + 0.1 * np.eye(D)
+    L = np.linalg.cholesky(Lambda)
+    U, d = np.ascontiguousarray((L / np.diag(L)).T), np.diag(L) ** 2
+    start = U, d, U @ m
+    kept = [a.copy() for a in start]
+    origin = rng.normal(size=D + K)
+    expected = row_by_row(X - origin[:D], Y - origin[D:], m, np.linalg.inv(Lambda), 0.5)
+    for function in (one_step_ahead, one_step_ahead.py_func):  # compiled, and as Python
+        error, variance = function(X, Y, origin, *start, 2.0)
+        np.testing.assert_allclose(error, expected[0], rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(variance, expected[1], rtol=1e-10)
+    for a, b in zip(start, kept, strict=True):
+        np.testing.assert_array_equal(a, b)
+    # With one column fewer than weights, the last one is of ones.
+    constant = one_step_ahead(np.ascontiguousarray(X[:, :-1]), Y, np.delete(origin, D - 1), *start, 2.0)
+    ones = one_step_ahead(np.c_[X[:, :-1], np.full(N, 1 + origin[D - 1])], Y, origin, *start, 2.0)
+    for a, b in zip(constant, ones, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("beta", [None, 4.0])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_one_step_ahead_keeps_its_digits_over_many_rows(seed, intercept, beta):
+    """After 20,000 rows, nearly collinear and far from the origin, the last prediction is that of one fit."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(20_000, 4)) + 100.0
+    X[:, 3] = X[:, 0] + 1e-3 * rng.normal(size=len(X))
+    y = X @ [1.0, -1.0, 0.5, 2.0] + rng.normal(size=len(X))
+    model = BayesianLinearRegression(beta=beta, fit_intercept=intercept).fit(X[:6], y[:6])
+    dist = model.predict_then_learn(X[6:], y[6:])
+    last = BayesianLinearRegression(beta=beta, fit_intercept=intercept).fit(X[:-1], y[:-1]).predict_dist(X[-1:])
+    np.testing.assert_allclose(dist[-1:].mean, last.mean, rtol=1e-10)
+    np.testing.assert_allclose(dist[-1:].std, last.std, rtol=1e-10)
+
+
+@pytest.mark.parametrize("K", [0, 2])
+def test_one_step_ahead_in_any_blocks_and_after_a_wide_fit(seed, K):
+    X, y = draw(seed, 40, 9, K)
+    whole = BayesianLinearRegression().fit(X[:5], y[:5])  # five rows, nine columns: the dual form
+    parts = BayesianLinearRegression().fit(X[:5], y[:5])
+    assert whole.posterior_["rows"].shape == (5, 9)
+    dist = whole.predict_then_learn(X[5:], y[5:])
+    for i, j in [(5, 6), (6, 8), (8, 11), (11, 30), (30, 40)]:
+        part = parts.predict_then_learn(X[i:j], y[i:j])
+        np.testing.assert_allclose(part.mean, dist[i - 5 : j - 5].mean, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(part.interval(0.9), dist[i - 5 : j - 5].interval(0.9), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(parts.coef_, whole.coef_, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("beta", [None, 4.0])

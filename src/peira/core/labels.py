@@ -46,7 +46,7 @@ def open_labels(
             f"Found input variables with inconsistent numbers of samples: X has {N} rows, y has {len(labels)}"
         )
     if declared is None:
-        classes, codes = np.unique(labels, return_inverse=True)
+        classes, codes = _counted(labels)
     else:
         classes = np.unique(as_labels(declared, owner))
         if (classes.dtype.kind in "iufb") != (labels.dtype.kind in "iufb"):
@@ -60,6 +60,17 @@ def open_labels(
                 "partial_fit(X, y, classes=[...])"
             )
     return torch.as_tensor(codes, dtype=torch.int64, device=like.device), classes
+
+
+def _counted(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sorted classes, and the position of each label among them; without sorting N items where they are few."""
+    if labels.dtype.kind in "iuf" and len(labels):
+        low, high = labels.min(), labels.max()
+        if float(high) - float(low) < len(labels) and abs(float(low)) < 2**52:
+            offset = labels.astype(np.int64) - int(low)
+            there = np.bincount(offset) > 0
+            return (np.flatnonzero(there) + int(low)).astype(labels.dtype), (np.cumsum(there) - 1)[offset]
+    return np.unique(labels, return_inverse=True)
 
 
 def class_weights(given: Any, data: "Data", *, owner: str) -> torch.Tensor:

@@ -195,26 +195,27 @@ class BayesianLinearRegression(LinearRegressor):
         Normal or StudentT
             One-step-ahead predictive distribution of each target, as `predict_dist` would give it just before.
         """
-        if not self.__sklearn_is_fitted__():
-            data = self._begin(X, y)
-            self._learn(data, Moments.empty(self.n_features_in_, data.Y.shape[1], centred=self.fit_intercept))
         data = self._continue(X, y)
+        if not hasattr(self, "summary_"):
+            self._learn(data, Moments.empty(self.n_features_in_, data.Y.shape[1], centred=self.fit_intercept))
         weights, x_mean, constant = self._belief(data)
         shape = (len(data), *self.target_shape_)
-        noisy = 1.0 if self.beta is None else 1 / self.beta
-        b = self.intercept_ if np.ndim(self.intercept_) else [self.intercept_]
-        m = torch.cat([weights.mean.T, (data.tensor(b) + weights.mean.T @ x_mean)[:, None]], 1)
-        S = torch.block_diag(weights.covariance(), weights.scale.new_full((1, 1), constant))
-        Phi = torch.cat([_dense(data) - x_mean, weights.scale.new_ones(len(data), 1)], 1)
-        arrays = (np.ascontiguousarray(t.numpy(force=True)) for t in (Phi, data.Y, m, S))
-        loc, q = (data.tensor(v) for v in one_step_ahead(*arrays, noisy))
-        total = (q + noisy)[:, None]
+        U, d = weights.triangle()
+        theta = U @ weights.mean
+        if constant:
+            U = torch.block_diag(U, U.new_ones(1, 1))
+            d, theta = torch.cat([d, d.new_tensor([1 / constant])]), torch.cat([theta, torch.zeros_like(theta[:1])])
+        origin = torch.cat([x_mean, data.tensor(self.summary_["y_mean"])])
+        given = (_dense(data), data.Y, origin, U, d, theta)
+        arrays = (np.ascontiguousarray(t.numpy(force=True)) for t in given)
+        error, total = (data.tensor(v) for v in one_step_ahead(*arrays, self.beta or 1.0))
+        loc, total = data.Y - error, total[:, None]
         if self.beta is not None:
             dist = Normal(loc.reshape(shape), total.sqrt().expand_as(loc).reshape(shape), as_numpy=data.as_numpy)
         else:
             a, b = self._noise(data)
             a = a + 0.5 * torch.arange(len(data), dtype=loc.dtype, device=loc.device)[:, None]
-            gained = ((data.Y - loc) ** 2 / (2 * total)).cumsum(0)
+            gained = (error**2 / (2 * total)).cumsum(0)
             b = b + torch.cat([torch.zeros_like(gained[:1]), gained[:-1]])
             scale = (b / a * total).sqrt()
             dist = StudentT(

@@ -27,6 +27,16 @@ of the whole penalty gives a second bound, which needs no shrinking (Fenchel's i
 
 The smaller one counts. A fit ends when the gap is at most ``tol`` times the squared norm of y, as in scikit-learn.
 
+**What can be left out.** The dual objective is strongly concave, so the dual solution lies in a ball about the dual
+point at hand, of radius :math:`\sqrt{2 G}` for a gap G on the scale of sums. A column whose constraint is slack in all
+of the ball has weight zero at the optimum and may be forgotten: the Gap Safe rule (Fercoq, Gramfort & Salmon 2015;
+their theta is our dual point over lambda_1, so their radius is :math:`\sqrt{2 G} / \lambda_1`). The first bound is that
+of the lasso with the rows :math:`\sqrt{\lambda_2} I` below X, whence its norms; the second bound's dual point is the
+residual itself:
+
+.. math:: c \, |g_j| + \sqrt{2 G_1} \sqrt{\| x_j \|^2 + \lambda_2} < \lambda_1
+          \quad \mathrm{or} \quad |q_j| + \sqrt{2 G_2} \, \| x_j \| < \lambda_1
+
 **Two forms of the same step.** On the Gram matrix a step costs D and no longer depends on N (the "covariance
 updates" of Friedman et al. 2010). On the columns of X a step costs N, or the stored entries of a sparse
 column, and nothing is formed. On the Gram matrix all of q is known at any time, so what a step would gain costs
@@ -57,6 +67,27 @@ def soft_threshold(z, threshold, positive):
 
 
 @compiled
+def dual_bounds(w, q, residual, l1, l2, positive):
+    """The factor c, and both bounds of the duality gap (module docstring); arguments as of `duality_gap`."""
+    highest, squares = 0.0, 0.0
+    for j in range(w.size):
+        g = q[j] - l2 * w[j]
+        highest = max(highest, g if positive else abs(g))
+        squares += w[j] * w[j]
+    c = l1 / highest if highest > l1 else 1.0
+    shrunk = 0.5 * (1.0 - c) ** 2 * (residual + l2 * squares)
+    conjugate = 0.0 if l2 > 0.0 else np.inf
+    for j in range(w.size):
+        if w[j] != 0.0:
+            shrunk += max(l1 * abs(w[j]) - c * w[j] * (q[j] - l2 * w[j]), 0.0)
+        if l2 > 0.0:
+            excess = max((q[j] if positive else abs(q[j])) - l1, 0.0)
+            term = l1 * abs(w[j]) + 0.5 * l2 * w[j] * w[j] - w[j] * q[j] + 0.5 * excess * excess / l2
+            conjugate += max(term, 0.0)
+    return c, shrunk, conjugate
+
+
+@compiled
 def duality_gap(w, q, residual, l1, l2, positive):
     """How far P(w) may lie above the optimum (module docstring).
 
@@ -76,22 +107,46 @@ def duality_gap(w, q, residual, l1, l2, positive):
     float
         Non-negative.
     """
-    highest, squares = 0.0, 0.0
-    for j in range(w.size):
-        g = q[j] - l2 * w[j]
-        highest = max(highest, g if positive else abs(g))
-        squares += w[j] * w[j]
-    c = l1 / highest if highest > l1 else 1.0
-    shrunk = 0.5 * (1.0 - c) ** 2 * (residual + l2 * squares)
-    conjugate = 0.0 if l2 > 0.0 else np.inf
-    for j in range(w.size):
-        if w[j] != 0.0:
-            shrunk += max(l1 * abs(w[j]) - c * w[j] * (q[j] - l2 * w[j]), 0.0)
-        if l2 > 0.0:
-            excess = max((q[j] if positive else abs(q[j])) - l1, 0.0)
-            term = l1 * abs(w[j]) + 0.5 * l2 * w[j] * w[j] - w[j] * q[j] + 0.5 * excess * excess / l2
-            conjugate += max(term, 0.0)
+    _, shrunk, conjugate = dual_bounds(w, q, residual, l1, l2, positive)
     return min(shrunk, conjugate)
+
+
+def gap_safe(
+    w: np.ndarray,
+    q: np.ndarray,
+    doubt: np.ndarray | float,
+    squares: np.ndarray,
+    residual: float,
+    l1: float,
+    l2: float,
+    positive: bool,
+    rounding: float,
+) -> np.ndarray:
+    """Which columns have weight zero in every solution (module docstring, the Gap Safe rule).
+
+    Parameters
+    ----------
+    w, q, residual, l1, l2, positive
+        As of `duality_gap`.
+    doubt : array of shape (D,) or float
+        How far each q may be off.
+    squares : array of shape (D,)
+        Squared norms of the columns, or more.
+    rounding : float
+        The gaps count as no smaller than this.
+
+    Returns
+    -------
+    array of shape (D,), bool
+    """
+    c, shrunk, conjugate = dual_bounds(w, q, residual, l1, l2, positive)
+    g, h = q - l2 * w, q
+    if not positive:
+        g, h = np.abs(g), np.abs(h)
+    safe = c * (g + doubt) + np.sqrt(2 * max(shrunk, rounding) * (squares + l2)) < l1
+    if l2 > 0:
+        safe |= h + doubt + np.sqrt(2 * max(conjugate, rounding) * squares) < l1
+    return safe
 
 
 @compiled(fast=True)

@@ -8,30 +8,31 @@ With F folds and the weights :math:`w_f(\alpha)` learned without fold f, the err
 ``rule="best"`` takes the penalty of least error, ``rule="one_se"`` the largest penalty whose error is at most one
 standard error above it: the simplest model that is not clearly worse (Breiman et al. 1984; Hastie et al. 2009, 7.10.1).
 
-**Cost.** With few columns each row is read once, whatever the number of folds: a fold's training moments are the
-moments of all rows minus its own, and its error follows from its own moments,
-
-.. math:: N_f \mathrm{MSE}_f = s_{yy} - 2 w^T s_{xy} + w^T S_{xx} w + N_f (\bar y - w_0 - w^T \bar x)^2
-
-With many columns each fold follows its own path on a working set.
+**Cost.** With few columns each row is read once, whatever the number of folds: a fold's training moments and its error
+follow from the moments of each fold (:mod:`~peira.linear.folds`). With many columns each fold follows its own path on a
+working set.
 """
 
 from abc import abstractmethod
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, Self
 
 import numpy as np
-from scipy import sparse
+import torch
 
-from ..core import DataError, ParameterError, iterate, param
+from ..core import ParameterError, iterate, param
 from ..core.inputs import Data
 from ..core.iteration import warn_not_converged
 from ..numerics.moments import Moments
 from .elastic_net_path import GramProblem, Problem, follow, highest, penalties_below, problems, suits_gram
-from .model import LinearRegressor
-from .reduced_data import make_folds
+from .folds import Split, choose, error_on, folds_of_stream, make_folds, mean_and_error, rows_of
+from .streaming import StreamedRegressor
+
+Piece = tuple[Problem, float, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
+"""Of a fold: the problem of the rows to learn from, their total weight, and the error on the others as in `Split`."""
 
 
-class PenaltySearch(LinearRegressor):
+class PenaltySearch(StreamedRegressor):
     """Base of `LassoCV` and `ElasticNetCV`."""
 
     eps: float = param(1e-3, "smallest penalty, as a fraction of the largest", above=0, below=1)
@@ -42,6 +43,11 @@ class PenaltySearch(LinearRegressor):
     cv: object = param(None, "number of folds (None: 5), a splitter, or pairs of training and test rows")
     positive: bool = param(False, "allow no negative weights")
     rule: Literal["best", "one_se"] = param("best", "least error, or the largest penalty within a standard error of it")
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        self._shares()
+        self._given_penalties()
 
     @abstractmethod
     def _shares(self) -> list[float]:
@@ -71,24 +77,43 @@ class PenaltySearch(LinearRegressor):
         ConvergenceWarning
             If ``max_iter`` rounds left a larger gap than ``tol`` somewhere; once, with the largest gap.
         """
-        self._check_parameters()
-        shares, given = self._shares(), self._given_penalties()
         data = self._begin(X, y, sample_weight)
         folds = make_folds(data, self.cv, type(self).__name__)
-        count = given if isinstance(given, int) else len(given)
-        whole, pieces = self._pieces(data, folds, count)
-        total = float(len(data) if data.w is None else data.w.sum())
+        if suits_gram(len(data), data.X.shape[1], self._count()):
+            return self._on_moments(data, *self._split_moments(data, folds), len(folds))
+        pieces = ((*self._problem(rows_of(data, train)), error_on(rows_of(data, test))) for train, test in folds)
+        return self._search(data, *self._problem(data), pieces, len(folds))
+
+    def _folds_of_stream(self) -> int:
+        return folds_of_stream(self.cv, type(self).__name__)
+
+    def _solve(self, data: Data, whole: Moments, splits: Iterator[Split]) -> Self:
+        return self._on_moments(data, whole, splits, len(self.parts_))
+
+    def _on_moments(self, data: Data, whole: Moments, splits: Iterator[Split], F: int) -> Self:
+        pieces = ((GramProblem(m, 0, self.positive), m.weight, error) for m, error in splits)
+        return self._search(data, GramProblem(whole, 0, self.positive), whole.weight, pieces, F)
+
+    def _problem(self, rows: Data) -> tuple[Problem, float]:
+        """The problem of these rows, and the sum of their weights."""
+        settings = {"fit_intercept": self.fit_intercept, "positive": self.positive, "penalties": self._count()}
+        problem = problems(rows.X, rows.Y, rows.w, **settings)[0][0]
+        return problem, float(len(rows) if rows.w is None else rows.w.sum())
+
+    def _search(self, data: Data, whole: Problem, total: float, pieces: Iterator[Piece], F: int) -> Self:
+        """Follow the path of each of the F folds, choose, and learn from all rows."""
+        shares, given, count = self._shares(), self._given_penalties(), self._count()
         if isinstance(given, int):
             grids = np.stack([penalties_below(highest(whole) / (total * s), self.eps, count) for s in shares])
         else:
             grids = np.tile(given, (len(shares), 1))
         self._worst_gap = 0.0
-        errors = np.full((len(shares), count, len(folds)), np.nan)
-        for step in iterate(self, len(folds), name="fold"):
-            problem, size, error = pieces(step.index)
+        errors = np.full((len(shares), count, F), np.nan)
+        for step in iterate(self, F, name="fold"):
+            problem, size, error = next(pieces)
             for i, s in enumerate(shares):
-                W, b = self._follow(problem, grids[i], s, size)
-                errors[i, :, step.index] = error(W, b)
+                W, b = (data.tensor(v) for v in self._follow(problem, grids[i], s, size))
+                errors[i, :, step.index] = error(W.T[:, :, None], b[:, None])[:, 0].numpy(force=True)
             step.record(mean_squared_error=errors[:, :, step.index].min())
         done = ~np.isnan(errors).all((0, 1))
         i, k = chosen(errors[:, :, done], self.rule)
@@ -113,45 +138,10 @@ class PenaltySearch(LinearRegressor):
             )
         return np.sort(given)[::-1]
 
-    def _pieces(self, data: Data, folds: list, count: int):
-        """The problem of all rows; and of a fold: its training problem, the weight of these rows, the test error."""
-        settings = {"fit_intercept": self.fit_intercept, "positive": self.positive, "penalties": count}
-
-        def rows(index: np.ndarray) -> tuple:
-            w = None if data.w is None else data.w[index]
-            if w is not None and not w.any():
-                raise DataError(f"{type(self).__name__}: all rows of a fold have weight zero; shuffle the folds")
-            return data.X[index], data.Y[index], w
-
-        if not suits_gram(len(data), data.X.shape[1], count):
-
-            def on_rows(f: int) -> tuple[Problem, float, Any]:
-                X, Y, w = rows(folds[f][0])
-                X_test, Y_test, w_test = rows(folds[f][1])
-                y_test = Y_test.numpy(force=True)
-                X_test = X_test if sparse.issparse(X_test) else X_test.numpy(force=True)
-                w_test = None if w_test is None else w_test.numpy(force=True)
-                size = float(len(Y) if w is None else w.sum())
-                problem = problems(X, Y, w, **settings)[0][0]
-                return problem, size, lambda W, b: np.average((y_test - X_test @ W - b) ** 2, axis=0, weights=w_test)
-
-            return problems(data.X, data.Y, data.w, **settings)[0][0], on_rows
-
-        parts = [Moments.of(*rows(test), centred=self.fit_intercept) for _, test in folds]
-        uses = np.bincount(np.concatenate([test for _, test in folds]), minlength=len(data))
-        once = (uses == 1).all()
-        everything = (
-            sum(parts[1:], parts[0]) if once else Moments.of(data.X, data.Y, data.w, centred=self.fit_intercept)
-        )
-
-        def on_moments(f: int) -> tuple[Problem, float, Any]:
-            train, test = folds[f]
-            complement = len(train) + len(test) == len(data) == len(np.union1d(train, test))
-            learned = everything.minus(parts[f]) if complement else Moments.of(*rows(train), centred=self.fit_intercept)
-            problem = GramProblem(learned, 0, self.positive)
-            return problem, learned.weight, lambda W, b: mean_squared_error(parts[f], W, b)
-
-        return GramProblem(everything, 0, self.positive), on_moments
+    def _count(self) -> int:
+        """How many penalties."""
+        given = self._given_penalties()
+        return given if isinstance(given, int) else len(given)
 
     def _follow(self, problem: Problem, alphas: np.ndarray, share: float, total: float) -> tuple[np.ndarray, ...]:
         """Weights (D, M) and constants (M,) along the path."""
@@ -180,19 +170,9 @@ class PenaltySearch(LinearRegressor):
         self._learned(data, data.tensor(problem.w)[None], data.tensor([b]))
 
 
-def mean_squared_error(test: Moments, W: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Errors (M,) of weights (D, M) and constants (M,) on rows of which only the moments are known."""
-    xx, xy = test.xx.numpy(force=True), test.xy[:, 0].numpy(force=True)
-    spread = float(test.yy[0, 0]) - 2 * xy @ W + np.einsum("jm,jm->m", W, xx @ W)
-    shift = float(test.y_mean[0]) - test.x_mean.numpy(force=True) @ W - b
-    return np.maximum(spread, 0.0) / test.weight + shift**2
-
-
 def chosen(errors: np.ndarray, rule: str) -> tuple[int, int]:
     """Index of the share and of the penalty, from errors (shares, penalties from the largest down, folds)."""
-    mean = errors.mean(2)
-    i, k = np.unravel_index(mean.argmin(), mean.shape)
-    if rule == "one_se" and errors.shape[2] > 1:
-        se = errors[i, k].std(ddof=1) / np.sqrt(errors.shape[2])
-        k = np.flatnonzero(mean[i] <= mean[i, k] + se)[0]
-    return int(i), int(k)
+    R, M, F = errors.shape
+    mean, se = (v.reshape(R, M) for v in mean_and_error(torch.from_numpy(errors.reshape(R * M, F))))
+    i = int(mean.amin(1).argmin())
+    return i, int(choose(mean[i, :, None], se[i, :, None], rule))

@@ -11,7 +11,8 @@ the solution unique (Zou & Hastie 2005).
 linear in them, few of them matter, errors are of equal variance (or weighted).
 
 **Algorithm.** Coordinate descent, ended by a duality gap (:mod:`~peira.linear.coordinate_descent`); on the Gram matrix
-for few columns, on a working set for many (:mod:`~peira.linear.elastic_net_path`).
+for few columns, on a working set for many (:mod:`~peira.linear.elastic_net_path`), where the same gap discards columns
+that are certain to have weight zero (safe screening).
 
 **Cost.** N D^2 once, then D for a step, when D is small; about N D for each penalty when it is large. Memory D^2, or
 E (N + E) for a working set of E columns. Sparse X is never made dense.
@@ -221,6 +222,7 @@ class ElasticNetCV(PenaltySearch):
     card = Card(
         tasks="regression",
         reference="Zou & Hastie (2005); Hastie, Tibshirani & Friedman (2009) 7.10.1",
+        incremental="approximate",
         cost="N D^2 + D^2 a fold and penalty; N D a fold and penalty for D > N",
         sparse=True,
         linear_in_inputs=True,

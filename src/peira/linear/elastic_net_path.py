@@ -24,6 +24,7 @@ from scipy import sparse
 from ..core.inputs import open_matrix, open_targets, open_weights
 from ..numerics.moments import Moments
 from .coordinate_descent import descend_on_gram, duality_gap, feature_sign_step
+from .sufficient_statistics import without_constants
 from .working_set import BURST, EPS, DenseDesign, SparseDesign, WorkingSetProblem, require_finite
 
 
@@ -47,14 +48,10 @@ class GramProblem:
     def __init__(self, moments: Moments, k: int, positive: bool):
         self.positive = positive
         self.x_mean, self.y_mean = moments.x_mean.numpy(force=True), float(moments.y_mean[k])
+        moments = without_constants(moments)
         self.G, self.c = moments.xx.numpy(force=True), moments.xy[:, k].numpy(force=True).copy()
         self.yy = self.residual = float(moments.yy[k, k])
         require_finite(self.G, self.c, self.yy)
-        rounding = moments.weight**0.5 * 32 * EPS * np.abs(self.x_mean)
-        flat = np.sqrt(np.diag(self.G)) <= rounding  # a constant column: nothing but the rounding of its mean
-        if flat.any():
-            self.G = self.G.copy()
-            self.G[flat] = self.G[:, flat] = self.c[flat] = 0.0
         self.q = self.c.copy()
         self.w = np.zeros_like(self.c)
 

@@ -81,6 +81,16 @@ class GaussianWeights:
         eye = torch.eye(D, dtype=self.scale.dtype, device=self.scale.device)
         return gram(solve_triangular(self.factor, eye, upper=False)) / torch.outer(self.scale, self.scale)
 
+    def triangle(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """U (D, D), upper with a unit diagonal, and d (D,), such that Lambda = U' diag(d) U; D^3 in the dual form."""
+        if self.dual:
+            Lambda = self.beta * gram(self.rows)
+            Lambda.diagonal().add_(self.scale)
+            L = torch.linalg.cholesky(Lambda)
+        else:
+            L = self.factor * self.scale[:, None]
+        return (L / L.diagonal()).T, L.diagonal() ** 2
+
     def draw(self, n: int, rng: np.random.Generator) -> torch.Tensor:
         """Deviations from the mean, (n, D), from N(0, S)."""
         Z = self.scale.new_tensor(rng.standard_normal((n, len(self.scale))))

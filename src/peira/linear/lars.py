@@ -19,29 +19,45 @@ penalty, or D in the thousands, coordinate descent is faster and less sensitive 
 Reference: Efron, Hastie, Johnstone & Tibshirani (2004), Least angle regression, Annals of Statistics 32(2).
 """
 
-from typing import Any, Literal
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..core import Card, DataError, iterate, log, param
 from ..core.inputs import Data
-from .elastic_net_path import Problem, problems
+from ..numerics.moments import Moments
+from .elastic_net_path import GramProblem, Problem, problems
+from .folds import Split
 from .lars_path import Knot, least_angle_path
-from .model import LinearRegressor
 from .path_plot import plot_path
+from .streaming import StreamedRegressor
 
 
-class AnglePath(LinearRegressor):
+class AnglePath(StreamedRegressor):
     """Base of the methods that follow the path of least angles."""
 
     fit_intercept: bool = param(True, "estimate a constant term")
 
-    def _problem(self, data: Data, positive: bool) -> tuple[Problem, float]:
-        """The data as one problem, and the sum of the weights of its rows."""
-        settings = {"fit_intercept": self.fit_intercept, "positive": positive, "penalties": min(data.X.shape)}
-        total = float(len(data) if data.w is None else data.w.sum())
-        return problems(data.X, data.Y, data.w, **settings)[0][0], total
+    @abstractmethod
+    def _follow(self, data: Data, problem: Problem, total: float) -> Self:
+        """Learn from the problem, of rows whose weights sum to ``total``."""
+
+    def _learn(self, data: Data) -> Self:
+        """Learn from all rows at once, on the Gram matrix or on the columns."""
+        settings = {"fit_intercept": self.fit_intercept, "positive": self._positive(), "penalties": min(data.X.shape)}
+        (problem,), moments = problems(data.X, data.Y, data.w, **settings)
+        if moments is not None:
+            self._remember(data, [moments])
+        return self._follow(data, problem, float(len(data) if data.w is None else data.w.sum()))
+
+    def _solve(self, data: Data, whole: Moments, splits: Iterator[Split]) -> Self:
+        return self._follow(data, GramProblem(whole, 0, self._positive()), whole.weight)
+
+    def _positive(self) -> bool:
+        return getattr(self, "positive", False)
 
     def _walk(self, problem: Problem, total: float, most_steps: int | None, end: float, **how: Any) -> list[Knot]:
         """All knots down to the penalty ``end``."""
@@ -78,7 +94,7 @@ class AnglePath(LinearRegressor):
         -------
         matplotlib Axes
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "coef_path_")
         return plot_path(self.coef_path_, getattr(self, "feature_names_in_", None), ax)
 
 
@@ -101,6 +117,8 @@ class Lars(AnglePath):
         Columns in order of entry.
     history_ : dict
         ``penalty`` (as ``alphas_``) and number of ``active`` columns.
+    parts_ : list of dict
+        Moments of the rows, where they were formed (few columns, or ``partial_fit``).
 
     Examples
     --------
@@ -116,6 +134,7 @@ class Lars(AnglePath):
         reference="Efron, Hastie, Johnstone & Tibshirani (2004) eq. 2.13",
         cost="N D^2 + D^3; N D a step for D > N",
         exact=True,
+        incremental="equals one fit",
         sparse=True,
         linear_in_inputs=True,
     )
@@ -140,8 +159,9 @@ class Lars(AnglePath):
         ValueError
             If a value is not finite, or shapes disagree.
         """
-        data = self._begin(X, y, sample_weight)
-        problem, total = self._problem(data, positive=False)
+        return self._learn(self._begin(X, y, sample_weight))
+
+    def _follow(self, data: Data, problem: Problem, total: float) -> Self:
         knots = self._walk(problem, total, None, 0.0, lasso=False, most=self.n_nonzero_coefs)
         self._keep(data, problem, total, knots, -1)
         return self
@@ -164,6 +184,8 @@ class LassoLars(AnglePath):
         The columns of non-zero weight at the end, in order of entry.
     history_ : dict
         ``penalty`` and number of ``active`` columns.
+    parts_ : list of dict
+        Moments of the rows, where they were formed (few columns, or ``partial_fit``).
 
     Examples
     --------
@@ -179,6 +201,7 @@ class LassoLars(AnglePath):
         reference="Efron, Hastie, Johnstone & Tibshirani (2004) 3.1",
         cost="N D^2 + D |A| a step; N D a step for D > N",
         exact=True,
+        incremental="equals one fit",
         sparse=True,
         linear_in_inputs=True,
     )
@@ -216,8 +239,9 @@ class LassoLars(AnglePath):
         ConvergenceWarning
             If ``max_iter`` steps do not reach ``alpha``.
         """
-        data = self._begin(X, y, sample_weight)
-        problem, total = self._problem(data, self.positive)
+        return self._learn(self._begin(X, y, sample_weight))
+
+    def _follow(self, data: Data, problem: Problem, total: float) -> Self:
         knots = self._walk(problem, total, self.max_iter, float(self.alpha), lasso=True)
         self._keep(data, problem, total, knots, -1)
         return self
@@ -242,7 +266,7 @@ class LassoLarsIC(AnglePath):
         The criterion at each knot.
     noise_variance_ : float
         At least 1e-15 of the target's variance, so that a perfect fit has a criterion too.
-    alphas_, coef_path_, coef_, intercept_, active_
+    alphas_, coef_path_, coef_, intercept_, active_, parts_
         As of `LassoLars`.
 
     Examples
@@ -259,6 +283,7 @@ class LassoLarsIC(AnglePath):
         reference="Zou, Hastie & Tibshirani (2007)",
         cost="N D^2 + D |A| a step",
         exact=True,
+        incremental="equals one fit",
         sparse=True,
         linear_in_inputs=True,
         chooses_for="LassoLars",
@@ -286,9 +311,35 @@ class LassoLarsIC(AnglePath):
             If a value is not finite, shapes disagree, or there are too few rows to estimate the noise.
         """
         data = self._begin(X, y)
-        problem, total = self._problem(data, self.positive)
+        if lacking := self._lacking(data.X.shape[1], len(data)):
+            raise DataError(lacking)
+        return self._learn(data)
+
+    def partial_fit(self, X: Any, y: Any) -> "LassoLarsIC":  # type: ignore[override]  # as fit, it takes no weights
+        """Learn from more rows; the result equals one fit of all rows so far, in any order.
+
+        Keeps the moments of the rows (D^2 numbers), not the rows. Rows too few to estimate the noise are taken in all
+        the same; until there are enough, a question is answered with what is missing.
+
+        Parameters
+        ----------
+        X, y
+            As of `LassoLars`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As in ``fit``, except for too few rows; or if it was fitted to so many columns that no moments were kept.
+        """
+        return super().partial_fit(X, y)
+
+    def _follow(self, data: Data, problem: Problem, total: float) -> Self:
         given = self.noise_variance
-        self.noise_variance_ = self._noise(data, problem) if given is None else float(given)
+        self.noise_variance_ = self._noise(problem, total) if given is None else float(given)
         knots = self._walk(problem, total, self.max_iter, 0.0, lasso=True)
         rss = np.array([knot.residual for knot in knots])
         df = np.array([np.count_nonzero(knot.weights) for knot in knots])
@@ -299,13 +350,15 @@ class LassoLarsIC(AnglePath):
         self.alpha_ = float(self.alphas_[best])
         return self
 
-    def _noise(self, data: Data, problem: Problem) -> float:
-        N, D = data.X.shape
-        spare = N - D - self.fit_intercept
-        if spare <= 0:
-            raise DataError(
-                f"{type(self).__name__} can't estimate the noise from {N} rows (n_samples={N}) and {D} columns: give "
-                "noise_variance, or use LassoCV"
-            )
+    def _lacking(self, D: int, n: int) -> str:
+        if self.noise_variance is not None or n > D + self.fit_intercept:
+            return ""
+        return (
+            f"{type(self).__name__} can't estimate the noise from {n} rows (n_samples={n}) and {D} columns: give "
+            "noise_variance, or use LassoCV"
+        )
+
+    def _noise(self, problem: Problem, total: float) -> float:
         problem.round(0.0, 0.0, 0.0)  # least squares
-        return max(problem.residual / spare, 1e-15 * problem.yy / N, np.finfo(float).tiny)
+        spare = total - len(problem.w) - self.fit_intercept
+        return max(problem.residual / spare, 1e-15 * problem.yy / total, np.finfo(float).tiny)

@@ -101,6 +101,7 @@ class LassoCV(PenaltySearch):
     card = Card(
         tasks="regression",
         reference="Tibshirani (1996); Hastie, Tibshirani & Friedman (2009) 7.10.1",
+        incremental="approximate",
         cost="N D^2 + D^2 a fold and penalty; N D a fold and penalty for D > N",
         sparse=True,
         linear_in_inputs=True,

@@ -1,19 +1,24 @@
 """What principal-component and partial-least-squares regression share: few directions, their number, their scores."""
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
 import torch
 from sklearn.base import TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from ..core.errors import UnreadableError
 from ..core.inputs import Data
-from .model import LinearRegressor, linear_map
-from .reduced_data import Reduced, choose, fold_errors, make_folds, reduce
+from .folds import Split, choose, folds_of_stream, make_folds, mean_and_error
+from .model import linear_map
+from .reduced_data import Reduced, fold_errors
+from .streaming import StreamedRegressor
+from .sufficient_statistics import Summary, summarise
 
 
-class LatentDirections(TransformerMixin, LinearRegressor):
+class LatentDirections(TransformerMixin, StreamedRegressor):
     """Base of the regressions on M directions of the centred, standardised inputs.
 
     A subclass has the parameters ``n_components``, ``scale``, ``cv`` and ``rule``, and writes the family of models of
@@ -25,7 +30,7 @@ class LatentDirections(TransformerMixin, LinearRegressor):
         """Coefficients (most + 1, R, K) of the models of 0 to ``most`` directions; beyond the rank they repeat."""
 
     @abstractmethod
-    def _describe(self, data: Data, part: Reduced, M: int) -> int:
+    def _describe(self, data: Data, part: Reduced, M: int) -> None:
         """Keep what the first M directions are, ``x_rotations_`` at least."""
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LatentDirections":
@@ -44,19 +49,27 @@ class LatentDirections(TransformerMixin, LinearRegressor):
             ``n_components_`` is less than ``n_components`` where the inputs have no more directions.
         """
         data = self._begin(X, y, sample_weight)
-        D = data.X.shape[1]
-        M = self.n_components
-        if M == "cv":
+        if self.n_components == "cv":
             folds = make_folds(data, self.cv, type(self).__name__)
-            most = min(D, min(len(train) for train, _ in folds) - 1)
-            errors = fold_errors(data, folds, lambda p: self._family(p, most), centred=True, scale=self.scale).mean(2)
-            se = errors.std(1, correction=int(len(folds) > 1)) / len(folds) ** 0.5
-            M = int(choose(errors.mean(1, keepdim=True), se[:, None], self.rule))
+            return self._solve(data, *self._split(data, folds))
+        summary = summarise(data, centred=True)
+        self._remember(data, [summary])
+        return self._solve(data, summary, iter(()))
+
+    def _folds_of_stream(self) -> int:
+        return folds_of_stream(self.cv, type(self).__name__) if self.n_components == "cv" else 1
+
+    def _solve(self, data: Data, whole: Summary, splits: Iterator[Split]) -> Self:
+        D, M = self.n_features_in_, self.n_components
+        if M == "cv":
+            errors = fold_errors(splits, lambda p: self._family(p, min(D, p.n - 1)), scale=self.scale).mean(2)
+            mean, se = mean_and_error(errors[:, :, None])
+            M = int(choose(mean, se, self.rule))
             self.mse_path_ = data.give(errors)
-        part = reduce(data.X, data.Y, data.w, centred=True, scale=self.scale)
-        B = part.back(self._family(part, min(M, D)))[-1]
+        M, part = min(M, D), Reduced.of(whole, scale=self.scale)
+        B = part.back(self._family(part, M))[-1]
         self._learned(data, B.T, part.intercept(B))
-        self._describe(data, part, min(M, D))
+        self._describe(data, part, M)
         self.x_mean_, self.x_scale_ = data.give(part.x_mean), data.give(part.scale)
         self.n_components_ = int(self.x_rotations_.shape[1])
         return self
@@ -69,6 +82,7 @@ class LatentDirections(TransformerMixin, LinearRegressor):
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the scores."""
+        check_is_fitted(self, "n_components_")
         name = type(self).__name__.lower()
         return np.array([f"{name}{m}" for m in range(self.n_components_)], dtype=object)
 

@@ -52,6 +52,9 @@ class PLSRegression(LatentDirections):
         The q above, for standardised targets.
     mse_path_ : array of shape (S, F)
         With ``n_components="cv"``: error of 0, 1, ... directions on each fold.
+    parts_ : list of dict
+        For ``partial_fit``: moments of the data (or its rows, if fewer than columns) in one part; with
+        ``n_components="cv"`` moments of the rows of each fold, where ``cv`` is a number and rows are enough.
 
     Examples
     --------
@@ -65,6 +68,7 @@ class PLSRegression(LatentDirections):
         tasks="regression",
         reference="Wold et al. (1984); Dayal & MacGregor (1997); Hastie et al. (2009) algorithm 3.3",
         exact=True,
+        incremental="equals one fit",
         cost="N D^2 + K D^2",
         sparse=True,
         multi_output=True,
@@ -108,10 +112,11 @@ class PLSRegression(LatentDirections):
     def _describe(self, data: Data, part: Reduced, M: int) -> None:
         steps, unit = self._directions(part, M)
         self.y_mean_, self.y_scale_ = data.give(part.y_mean), data.give(unit)
-        self.x_weights_, self.x_loadings_, self.x_rotations_ = (
-            data.give(part.directions(v)) for v in (steps.weights, steps.loadings, steps.rotations)
+        W, P, R = (part.directions(v) for v in (steps.weights, steps.loadings, steps.rotations))
+        sign = W.gather(0, W.abs().argmax(0, keepdim=True)).sign()  # the largest weight is positive
+        self.x_weights_, self.x_loadings_, self.x_rotations_, self.y_loadings_ = (
+            data.give(v * sign) for v in (W, P, R, steps.target_loadings)
         )
-        self.y_loadings_ = data.give(steps.target_loadings)
 
     def _directions(self, part: Reduced, most: int) -> tuple["Directions", torch.Tensor]:
         """The directions for standardised targets, and the targets' units (K,)."""
@@ -163,6 +168,6 @@ def pls_directions(S: torch.Tensor, C: torch.Tensor, most: int) -> Directions:
 
 
 def _dominant(C: torch.Tensor) -> torch.Tensor:
-    """The first left singular vector; its largest entry is positive."""
+    """The first left singular vector."""
     w = C[:, 0] if C.shape[1] == 1 else C @ torch.linalg.eigh(C.T @ C)[1][:, -1]
-    return w / w.norm() * w[w.abs().argmax()].sign()
+    return w / w.norm()

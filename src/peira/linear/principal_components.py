@@ -42,6 +42,9 @@ class PrincipalComponentRegression(LatentDirections):
         Share of the inputs' (standardised) variance along each.
     mse_path_ : array of shape (S, F)
         With ``n_components="cv"``: error of 0, 1, ... components on each fold.
+    parts_ : list of dict
+        For ``partial_fit``: moments of the data (or its rows, if fewer than columns) in one part; with
+        ``n_components="cv"`` moments of the rows of each fold, where ``cv`` is a number and rows are enough.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class PrincipalComponentRegression(LatentDirections):
         tasks="regression",
         reference="Hastie et al. (2009) 3.5.1",
         exact=True,
+        incremental="approximate",
         cost="N D^2 + D^3",
         sparse=True,
         multi_output=True,

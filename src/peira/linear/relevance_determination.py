@@ -25,6 +25,7 @@ Use it when few of many inputs matter and a predictive distribution is wanted. T
 depends on the scale of the inputs through the threshold: standardise them.
 """
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -38,12 +39,14 @@ from ..core.inputs import Data, Queries
 from ..core.predictive import Normal
 from ..numerics.cholesky import cholesky
 from ..numerics.moments import Moments, gram
+from .folds import Split
 from .gaussian_weights import GaussianWeights, check_stored, posterior
-from .model import LinearRegressor, linear_map
+from .model import linear_map
+from .streaming import StreamedRegressor
 from .sufficient_statistics import Rows, Summary, summarise
 
 
-class ARDRegression(LinearRegressor):
+class ARDRegression(StreamedRegressor):
     """Bayesian regression with automatic relevance determination.
 
     Attributes
@@ -65,6 +68,9 @@ class ARDRegression(LinearRegressor):
         The loop's record: ``log_evidence``, ``active`` (how many weights) and ``change`` (sum of absolute changes).
     active_, posterior_, input_mean_
         Positions of the active weights, their factored posterior, and the means of all inputs.
+    parts_ : list of dict
+        Moments of the data (or its rows, if fewer than columns), for ``partial_fit``.
+    target_mean_ : float
 
     Examples
     --------
@@ -79,6 +85,7 @@ class ARDRegression(LinearRegressor):
         tasks="regression",
         reference="Tipping (2001) 2.3; MacKay (1992); Bishop (2006) 7.2.1, eqs 7.87-7.89",
         cost="N D^2 + T A^3, or T N^2 A for A > N active weights",
+        incremental="equals one fit",
         sparse=True,
         linear_in_inputs=True,
     )
@@ -92,6 +99,11 @@ class ARDRegression(LinearRegressor):
     compute_score: bool = param(False, "keep the objective of every step in scores_")
     threshold_lambda: float = param(1e4, "prune weights of a higher precision", low=0)
     fit_intercept: bool = param(True, "estimate a constant term")
+
+    @classmethod
+    def example(cls) -> "ARDRegression":
+        # Priors by which the evidence of two rows, too, has a maximum that is soon found.
+        return cls(lambda_1=0.02, lambda_2=0.02)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn weights and all precisions.
@@ -115,12 +127,20 @@ class ARDRegression(LinearRegressor):
         """
         data = self._begin(X, y, sample_weight)
         summary = summarise(data, centred=self.fit_intercept)
-        W, D = summary.weight, len(summary.x_mean)
-        target_mean = float(data.Y.mean() if data.w is None else data.w @ data.Y[:, 0] / W)
-        problem = _Problem(data, summary)
+        self._remember(data, [summary])
+        return self._solve(data, summary, iter(()))
+
+    def _solve(self, data: Data, whole: Summary, splits: Iterator[Split]) -> Self:
+        W, D = whole.weight, len(whole.x_mean)
+        weight, total = (len(data), data.Y.sum()) if data.w is None else (float(data.w.sum()), data.w @ data.Y[:, 0])
+        before = getattr(self, "target_mean_", 0.0) * (W - weight)
+        self.target_mean_ = (before + float(total)) / W
+        if isinstance(whole, Moments) and whole.n < D:
+            whole = _few_rows(whole)
+        problem = _Problem(data, whole)
         lam = torch.ones(D, dtype=data.dtype, device=data.device)
-        variance = problem.yy / W - (0.0 if self.fit_intercept else target_mean**2)
-        alpha = 1 / (variance + np.finfo(float).eps)
+        variance = problem.yy / W - (0.0 if self.fit_intercept else self.target_mean_**2)
+        alpha = 1 / (max(variance, 0.0) + np.finfo(float).eps)
         before, scores = torch.zeros_like(lam), []
         for step in iterate(self, self.max_iter, name="evidence maximisation"):
             active = problem.active
@@ -163,13 +183,19 @@ class ARDRegression(LinearRegressor):
     # ------------------------------------------------------------------ private
 
     def _updated(self, gamma: torch.Tensor, m: torch.Tensor, sse: float, W: float) -> tuple[torch.Tensor, float]:
+        determined = float(gamma.sum())
+        if W + 2 * self.alpha_1 <= determined:
+            raise DataError(
+                f"the sample weights sum to {W:.6g}, but the rows determine {determined:.6g} weights: nothing is left "
+                "to tell the noise; scale sample_weight up, or give alpha_1 > 0"
+            )
         above, below = m**2 + 2 * self.lambda_2, sse + 2 * self.alpha_2
         if below <= 0 or bool((above <= 0).any()):
             raise DataError(
                 "the evidence has no maximum: the fit is perfect or a weight is zero, and the hyperpriors are zero; "
                 "give positive alpha_1, alpha_2, lambda_1 and lambda_2"
             )
-        return (gamma + 2 * self.lambda_1) / above, float((W - gamma.sum() + 2 * self.alpha_1) / below)
+        return (gamma + 2 * self.lambda_1) / above, (W - determined + 2 * self.alpha_1) / below
 
     def _log_hyperprior(self, alpha: float, lam: torch.Tensor) -> float:
         return float(
@@ -202,6 +228,21 @@ class ARDRegression(LinearRegressor):
         if active.ndim != 1 or active.dtype.kind != "i" or ((active < 0) | (active >= D)).any():
             raise UnreadableError(f"ARDRegression should name active columns below {D}, and does not")
         check_stored("ARDRegression", getattr(self, "posterior_", None), len(active), 1)
+
+
+def _few_rows(m: Moments) -> Rows:
+    """Rows with these moments of one target, no more than made them: of a stream that has only begun.
+
+    With :math:`S_{xx} = Q E Q^T`, they are :math:`A = E^{1/2} Q^T` and :math:`b = E^{-1/2} Q^T s_{xy}`, and below them
+    a row of zeros with what b does not explain.
+    """
+    e, Q = torch.linalg.eigh(m.xx)
+    kept = e > len(e) * torch.finfo(e.dtype).eps * e[-1].clamp(min=0)
+    root, Q = e[kept].sqrt(), Q[:, kept]
+    b = (Q.T @ m.xy) / root[:, None]
+    rest = (m.yy - b.T @ b).clamp(min=0).sqrt()
+    A = torch.cat([root[:, None] * Q.T, Q.new_zeros(1, len(e))])
+    return Rows(m.n, m.weight, m.x_mean, m.y_mean, A, torch.cat([b, rest]), m.centred)
 
 
 class _Problem:
@@ -239,8 +280,9 @@ class _Problem:
         else:
             m, gamma, log_det = self._primal_step(alpha, lam)
             sse = float(self.yy - 2 * m @ self.xy + m @ (self.G @ m))
-            if sse < 1e-6 * self.yy:  # the difference has lost its digits: take the residuals themselves
-                sse = self._residual_square(m)
+            if sse < 1e-6 * self.yy and self.summary.n == len(self.data):
+                sse = self._residual_square(m)  # the difference has lost its digits, and all rows are at hand
+            sse = max(sse, 0.0)
         W = self.summary.weight
         energy = alpha * sse + float((lam * m**2).sum())
         return m, gamma, sse, (W * float(np.log(alpha / (2 * np.pi))) - energy - log_det) / 2

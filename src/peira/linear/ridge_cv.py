@@ -21,7 +21,8 @@ For N < D the eigenvectors U of the N x N matrix of inner products (without that
 which keeps all its digits even where the fit is nearly an interpolation.
 
 **Folds.** With ``cv`` given, each fold's training moments are those of all rows less its own, and one
-eigendecomposition serves its penalties: still one pass over the rows.
+eigendecomposition serves its penalties: still one pass over the rows. ``partial_fit`` needs folds, since
+leave-one-out residuals need the rows themselves.
 
 Cost: 3 N D^2 + D^3 and 2 N D (K + 1) for each penalty; N^2 D + N^3 for N < D; with F folds N D^2 + F D^3.
 
@@ -29,7 +30,7 @@ Reference: Hastie, Tibshirani & Friedman (2009), 7.10, eq. 7.64; weights: each r
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -38,8 +39,10 @@ from scipy import sparse
 from ..core import Card, DataError, ParameterError, choice, param
 from ..core.inputs import Data
 from ..numerics.moments import Moments, gram
-from .model import LinearRegressor, linear_map
-from .reduced_data import Reduced, choose, fold_errors, make_folds
+from .folds import Split, choose, folds_of_stream, make_folds, mean_and_error
+from .model import linear_map
+from .reduced_data import Reduced, fold_errors
+from .streaming import StreamedRegressor
 from .sufficient_statistics import Rows, Summary
 
 WIDE = tuple(float(a) for a in np.logspace(-4, 6, 41))
@@ -48,7 +51,7 @@ WIDE = tuple(float(a) for a in np.logspace(-4, 6, 41))
 BLOCK = 1 << 17  # numbers in a block of rows: 1 MiB, so that a block and what is made of it stay in the cache
 
 
-class RidgeCV(LinearRegressor):
+class RidgeCV(StreamedRegressor):
     """Ridge regression that chooses its penalty.
 
     Attributes
@@ -65,6 +68,8 @@ class RidgeCV(LinearRegressor):
     mse_path_, mse_std_error_ : array of shape (A,); (A, K) with ``alpha_per_target``
         Mean squared error of each penalty, and its standard error: over rows for leave-one-out, else over folds.
     effective_df_path_ : array of shape (A,)
+    parts_ : list of dict
+        For ``partial_fit``: moments of the rows of each fold, where ``cv`` is a number and rows are enough.
 
     Examples
     --------
@@ -81,6 +86,7 @@ class RidgeCV(LinearRegressor):
         tasks="regression",
         reference="Golub, Heath & Wahba (1979); Hastie et al. (2009) eq. 7.64",
         exact=True,
+        incremental="approximate",
         cost="N D^2 + D^3",
         sparse=True,
         multi_output=True,
@@ -99,6 +105,10 @@ class RidgeCV(LinearRegressor):
         "best", "least error, or the largest penalty within one standard error of it"
     )
 
+    @classmethod
+    def example(cls) -> "RidgeCV":
+        return cls(cv=5)
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "RidgeCV":
         """Choose the penalty, then learn from all rows.
 
@@ -110,16 +120,30 @@ class RidgeCV(LinearRegressor):
             Non-negative; counts in the fits and in the errors.
         """
         data = self._begin(X, y, sample_weight)
-        a = data.tensor(self._penalties())
-        summary = _summarise(data, self.fit_intercept)
-        s, U, right = _eigen(summary, data.w)
-        if self.cv is None:
-            mse, se = leave_one_out(data, summary, (s, U, right), a, self.alpha_per_target)
-        else:
+        if self.cv is not None:
             folds = make_folds(data, self.cv, "RidgeCV")
-            errors = fold_errors(data, folds, lambda part: _path(part, a), centred=self.fit_intercept, scale=False)
-            errors = errors if self.alpha_per_target else errors.mean(2, keepdim=True)
-            mse, se = errors.mean(1), errors.std(1, correction=int(len(folds) > 1)) / len(folds) ** 0.5
+            return self._solve(data, *self._split(data, folds))
+        a, summary = data.tensor(self._penalties()), _summarise(data, self.fit_intercept)
+        eigen = _eigen(summary, data.w)
+        return self._learn(data, a, summary, eigen, leave_one_out(data, summary, eigen, a, self.alpha_per_target))
+
+    def _folds_of_stream(self) -> int:
+        if self.cv is None:
+            raise ParameterError(
+                "leave-one-out needs all rows at once, and partial_fit of RidgeCV keeps none: pass a number of folds, "
+                "such as cv=10"
+            )
+        return folds_of_stream(self.cv, "RidgeCV")
+
+    def _solve(self, data: Data, whole: Summary, splits: Iterator[Split]) -> Self:
+        a = data.tensor(self._penalties())
+        errors = fold_errors(splits, lambda part: _path(part, a), scale=False)
+        errors = errors if self.alpha_per_target else errors.mean(2, keepdim=True)
+        return self._learn(data, a, whole, _eigen(whole, data.w), mean_and_error(errors))
+
+    def _learn(self, data: Data, a: torch.Tensor, summary: Summary, eigen: tuple, estimates: tuple) -> Self:
+        """Take the penalty of least error, or nearly so, and solve for it."""
+        (s, U, right), (mse, se) = eigen, estimates
         which = choose(mse, se, self.rule)
         f = 1 / (s[:, None] + a)
         B = U @ (f[:, which] * (U.T @ right))
@@ -128,6 +152,10 @@ class RidgeCV(LinearRegressor):
         self.alphas_, self.effective_df_path_ = data.give(a), data.give((s[:, None] * f).sum(0))
         self._keep(data, a, mse, se, which, (s[:, None] * f).sum(0))
         return self
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        self._penalties()
 
     def _penalties(self) -> np.ndarray:
         """The penalties from the largest down, checked."""

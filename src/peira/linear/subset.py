@@ -29,7 +29,8 @@ Reference: Hastie, Tibshirani & Friedman (2009), 3.3.1 and 7.5 to 7.7.
 
 import math
 import warnings
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -40,13 +41,15 @@ from ..core.inputs import Data
 from ..numerics.cholesky import cholesky
 from ..numerics.compile import compiled
 from ..numerics.moments import Moments
-from .model import LinearRegressor
-from .reduced_data import Reduced, choose, fold_errors, make_folds
+from .folds import Split, choose, folds_of_stream, make_folds, mean_and_error
+from .reduced_data import Reduced, fold_errors
+from .streaming import StreamedRegressor
+from .sufficient_statistics import require_finite_squares
 
 MOST_COLUMNS = 60
 
 
-class BestSubsetRegression(LinearRegressor):
+class BestSubsetRegression(StreamedRegressor):
     """Least squares on the best subset of the columns.
 
     Attributes
@@ -65,6 +68,9 @@ class BestSubsetRegression(LinearRegressor):
         What the size was chosen by: the criterion, or the mean cross-validated squared error.
     mse_path_ : array of shape (S, F)
         With ``size="cv"``: error of the best subsets of 0, 1, ... columns on each fold.
+    parts_ : list of dict
+        For ``partial_fit``: moments of the data in one part; with ``size="cv"`` of the rows of each fold, where ``cv``
+        is a number.
 
     Examples
     --------
@@ -79,6 +85,7 @@ class BestSubsetRegression(LinearRegressor):
         tasks="regression",
         reference="Furnival & Wilson (1974); Hastie et al. (2009) 3.3.1",
         exact=True,
+        incremental="equals one fit",
         cost="N D^2 + 2^D D^2 at worst",
         sparse=True,
         largest={"D": 40},
@@ -114,41 +121,50 @@ class BestSubsetRegression(LinearRegressor):
         """
         data = self._begin(X, y, sample_weight)
         folds = make_folds(data, self.cv, "BestSubsetRegression") if self.size == "cv" else []
-        self._check_shape(data, folds)
-        moments = Moments.of(data.X, data.Y, data.w, centred=self.fit_intercept)
-        family = best_subsets(moments.xx, moments.xy[:, 0], float(moments.yy[0, 0]), self.max_size)
+        for rows in (len(data), *(len(train) for train, _ in folds)):
+            if lacking := self._lacking(data.X.shape[1], rows):
+                raise DataError(lacking)
         if folds:
+            return self._solve(data, *self._split_moments(data, folds))
+        moments = Moments.of(data.X, data.Y, data.w, centred=self.fit_intercept)
+        require_finite_squares(moments, data)
+        self._remember(data, [moments])
+        return self._solve(data, moments, iter(()))
+
+    def _folds_of_stream(self) -> int:
+        return folds_of_stream(self.cv, "BestSubsetRegression") if self.size == "cv" else 1
+
+    def _solve(self, data: Data, whole: Moments, splits: Iterator[Split]) -> Self:
+        part = Reduced.of(whole, scale=False)
+        family = best_subsets(part.xx, part.xy[:, 0], float(part.yy[0, 0]), self.max_size)
+        if self.size == "cv":
             S = len(family.rss)
-            errors = fold_errors(data, folds, lambda p: _coefficients(p, S), centred=self.fit_intercept, scale=False)[
-                :, :, 0
-            ]
-            path, se = errors.mean(1), errors.std(1, correction=int(len(folds) > 1)) / len(folds) ** 0.5
-            self.mse_path_ = data.give(errors)
-            k = int(choose(path[:, None], se[:, None], self.rule))
+            errors = fold_errors(splits, lambda p: _coefficients(p, S), scale=False)
+            path, se = mean_and_error(errors)
+            k = int(choose(path, se, self.rule))
+            self.mse_path_, path = data.give(errors[:, :, 0]), path[:, 0]
         else:
-            path = data.tensor(
-                family.rss if isinstance(self.size, int) else self._criterion(family.rss, moments.weight)
-            )
+            path = data.tensor(family.rss if isinstance(self.size, int) else self._criterion(family.rss, whole.weight))
             k = min(self.size, len(path) - 1) if isinstance(self.size, int) else int(path.argmin())
         coef = data.tensor(family.coef[k])
-        self._learned(data, coef[None], moments.y_mean - moments.x_mean @ coef[:, None])
+        self._learned(data, coef[None], whole.y_mean - whole.x_mean @ coef[:, None])
         self.size_ = k
         self.subsets_ = [np.flatnonzero(members).tolist() for members in family.member]
         self.support_ = family.member[k]
         self.rss_path_, self.criterion_path_ = data.give(data.tensor(family.rss)), data.give(path)
         return self
 
-    def _check_shape(self, data: Data, folds: list) -> None:
-        D, rows = data.X.shape[1], min([len(data), *(len(train) for train, _ in folds)])
+    def _lacking(self, D: int, n: int) -> str:
         if D > MOST_COLUMNS:
             raise DataError(
                 f"{D} columns have too many subsets to search for the best; take {MOST_COLUMNS} or fewer, or use Lasso"
             )
-        if rows < D + 2:
-            raise DataError(
+        if n < D + 2:
+            return (
                 f"best subset needs at least two rows more than its {D} columns, in each fold too; got "
-                f"n_samples={rows}: use Lasso"
+                f"n_samples={n}: use Lasso"
             )
+        return ""
 
     def _criterion(self, rss: np.ndarray, N: float) -> np.ndarray:
         p = np.arange(len(rss)) + self.fit_intercept

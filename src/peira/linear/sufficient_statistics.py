@@ -8,12 +8,13 @@ summary: a D x D matrix, whatever N. With N < D the centred, weighted rows thems
 and give access to the dual N x N form. Rows turn into moments when more data arrive; the way back does not exist.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
 from scipy import sparse
 
-from ..core.errors import DataError
+from ..core.errors import DataError, UnreadableError
 from ..core.inputs import Data, Queries
 from ..numerics.moments import Moments, gram
 
@@ -74,19 +75,48 @@ def summarise(data: Data, *, centred: bool, stream: bool = False) -> Summary:
         If squares of the data overflow.
     """
     if stream or data.X.shape[0] >= data.X.shape[1]:
-        summary = Moments.of(data.X, data.Y, data.w, centred=centred)
-        squares, targets = summary.xx.diagonal(), summary.yy.diagonal()
+        summary: Summary = Moments.of(data.X, data.Y, data.w, centred=centred)
     else:
         X = torch.from_numpy(data.X.toarray()) if sparse.issparse(data.X) else data.X
         summary = Rows.of(X, data.Y, data.w, centred=centred)
-        squares, targets = summary.A.square().sum(0), summary.B.square().sum(0)
+    require_finite_squares(summary, data)
+    return summary
+
+
+def require_finite_squares(summary: Summary, data: Data) -> None:
+    """Raise `DataError`, with the column's name, where squares of the data overflow."""
+    squares, targets = _squares(summary)
     bad = [data.names[int(j)] for j in (~squares.isfinite()).nonzero()]
     if bad or not targets.isfinite().all():
         raise DataError(
             f"the squares of {f'column {bad[0]!r}' if bad else 'the targets'} are too large for floating point: "
             "choose another unit, or standardise"
         )
-    return summary
+
+
+def without_constants(summary: Summary) -> Summary:
+    """The same, with zeros where a column or a target varies by no more than the rounding of its mean."""
+    x, y = (
+        v.clamp(min=0).sqrt() <= summary.weight**0.5 * 32 * torch.finfo(v.dtype).eps * mean.abs()
+        for v, mean in zip(_squares(summary), (summary.x_mean, summary.y_mean), strict=True)
+    )
+    if not bool(x.any() | y.any()):
+        return summary
+    if isinstance(summary, Rows):
+        return replace(summary, A=summary.A.masked_fill(x, 0.0), B=summary.B.masked_fill(y, 0.0))
+    return replace(
+        summary,
+        xx=summary.xx.masked_fill(x[:, None] | x, 0.0),
+        xy=summary.xy.masked_fill(x[:, None] | y, 0.0),
+        yy=summary.yy.masked_fill(y[:, None] | y, 0.0),
+    )
+
+
+def _squares(summary: Summary) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sums of squares about the means, of the columns (D,) and of the targets (K,)."""
+    if isinstance(summary, Rows):
+        return summary.A.square().sum(0), summary.B.square().sum(0)
+    return summary.xx.diagonal(), summary.yy.diagonal()
 
 
 def stored(summary: Summary, data: Data) -> dict:
@@ -98,3 +128,16 @@ def restored(learned: dict, queries: Queries) -> Summary:
     """The inverse of `stored`."""
     parts = {k: v if isinstance(v, bool | int | float) else queries.tensor(v) for k, v in learned.items()}
     return (Rows if "A" in parts else Moments)(**parts)
+
+
+def check_stored_summary(owner: str, learned: object, D: int, K: int) -> None:
+    """Refuse a stored summary that no data give."""
+    if not isinstance(learned, dict) or learned.keys() not in [{f.name for f in fields(c)} for c in (Moments, Rows)]:
+        raise UnreadableError(f"{owner} should hold moments of its rows, and does not")
+    n, weight = learned["n"], learned["weight"]
+    if type(n) is not int or n < 0 or type(weight) is not float or type(learned["centred"]) is not bool:
+        raise UnreadableError(f"{owner} should hold moments of a number of rows, and has n={n!r}, weight={weight!r}")
+    expected = {"x_mean": (D,), "y_mean": (K,), "xx": (D, D), "xy": (D, K), "yy": (K, K), "A": (n, D), "B": (n, K)}
+    for name, value in learned.items():
+        if np.shape(value) != expected.get(name, ()) or not bool(np.isfinite(np.asarray(value)).all()):
+            raise UnreadableError(f"{owner}: {name} of its moments should be finite and of shape {expected.get(name)}")

@@ -13,7 +13,10 @@ A column enters early, before it violates them, with half the margin of the sequ
 
 and at most twice the support enters at once, most correlated first (as in Massias, Gramfort & Salmon 2018).
 The rule may err, the check of all columns does not. So along a path of penalties one pass over the data per penalty
-is the rule.
+is the rule. Where one is not enough, the gap that it gave tells which columns have weight zero in every solution (the
+Gap Safe rule, :mod:`~peira.linear.coordinate_descent`). For the rest of this penalty these don't enter, sweeps over
+columns pass them by, and the gap is that of the problem without them, which has the same solutions: once few columns
+are left, only those are looked at.
 
 The working set's Gram matrix grows by the new columns alone and serves all later penalties. Past a thousand columns
 and three a row (a nearly pure ridge penalty) the sweeps run on the columns themselves.
@@ -42,6 +45,7 @@ from .coordinate_descent import (
     descend_on_sparse,
     duality_gap,
     feature_sign_step,
+    gap_safe,
 )
 
 EPS = np.finfo(float).eps
@@ -49,6 +53,7 @@ BURST = 50  # sweeps between two looks at all columns
 GRAM_ALWAYS = 1024  # a working set up to which a Gram matrix is always held
 GRAM_SIZE = 8192  # and up to which it ever is (512 MiB)
 ENTER = 100  # columns that may enter a small working set at once
+FEW = 32  # a look at one column in so many costs no more than the look at all of them, which are read in order
 
 
 class DenseDesign:
@@ -69,6 +74,8 @@ class DenseDesign:
         Centred, times the square roots of the weights.
     members : array of shape (E,)
         The columns in the working set, in order of entry.
+    squares : array of shape (D,)
+        Squared norms of all columns, centred and weighted; at least so much.
     """
 
     def __init__(self, X, y: np.ndarray, w: np.ndarray | None, centred: bool):
@@ -81,37 +88,54 @@ class DenseDesign:
         self.y_mean = float(weight @ y) / self.total if centred else 0.0
         self.y = self.root * (y - self.y_mean)
         self.members = np.empty(0, dtype=np.intp)
-        self._open()
+        self._open(weighted=w is not None)
 
-    def _open(self) -> None:
+    def _open(self, *, weighted: bool) -> None:
         N = len(self.y)
         self._store = np.empty((64, N))
         self._single = self.X.astype(np.float32)
-        self.norms = np.sqrt(np.einsum("ij,ij->j", self.X, self.X))
+        raw = np.einsum("ij,ij->j", self.X, self.X)
+        self.norms = np.sqrt(raw)
+        if weighted:
+            raw = np.einsum("ij,ij,i->j", self.X, self.X, self.root**2, optimize=False)
+        self.squares = self._about_the_mean(raw)
         self._doubt = (N + 2) * 2.0**-24 * self.norms + N * 2.0**-126  # for r of norm 1; the last term is for underflow
         if self.norms.max() > 1e30:
             self._single = None  # single precision ends at 3e38
 
-    def correlations(self, r: np.ndarray) -> np.ndarray:
-        """X'r for all D columns, of shape (D,)."""
-        r = self.root * r
-        return self.X.T @ r - self.mean * r.sum()
+    def _about_the_mean(self, raw: np.ndarray) -> np.ndarray:
+        """Squared norms from those about the origin, with room for the rounding of the difference."""
+        return np.maximum(raw * (1 + 4 * len(self.y) * EPS) - self.total * self.mean**2, 0.0)
 
-    def correlations_above(self, r: np.ndarray, limit: float) -> np.ndarray:
-        """X'r for all columns: in double where it might exceed ``limit`` and in the working set, else nearly."""
+    def correlations(self, r: np.ndarray, columns: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """X'r for all D columns, or for some."""
+        r = self.root * r
+        return self.X[:, columns].T @ r - self.mean[columns] * r.sum()
+
+    def member_correlations(self, r: np.ndarray) -> np.ndarray:
+        """X'r for the working set, of shape (E,)."""
+        return self._columns @ r
+
+    def correlations_above(self, r: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray | float]:
+        """X'r for all columns: in double where it might exceed ``limit`` and in the working set, else nearly.
+
+        Also how far each may be off.
+        """
         s = self.root * r
         size, total = np.sqrt(s @ s), s.sum()
         if self._single is None or not size:
-            return self.correlations(r)
+            return self.correlations(r), 0.0
         q = size * (self._single.T @ (s / size).astype(np.float32)) - self.mean * total
-        unsure = np.abs(q) + size * self._doubt > limit
+        doubt = size * self._doubt
+        unsure = np.abs(q) + doubt > limit
         unsure[self.members] = False
         again = np.flatnonzero(unsure)
         if len(again) > len(q) // 8:
-            return self.correlations(r)
-        q[again] = self.X[:, again].T @ s - self.mean[again] * total
-        q[self.members] = self._columns @ r
-        return q
+            return self.correlations(r), 0.0
+        q[again] = self.correlations(r, again)
+        q[self.members] = self.member_correlations(r)
+        doubt[again] = doubt[self.members] = 0.0
+        return q, doubt
 
     def add(self, new: np.ndarray) -> np.ndarray:
         """Take columns into the working set; their squared norms, 0 for constant ones."""
@@ -152,13 +176,18 @@ class DenseDesign:
 class SparseDesign(DenseDesign):
     """The same for a sparse X."""
 
-    def _open(self) -> None:
+    def _open(self, *, weighted: bool) -> None:
         self.X = sparse.csc_array(self.X)
-        self.norms = np.sqrt((self.X * self.X).sum(0))
+        X2 = self.X * self.X
+        self.norms = np.sqrt(X2.sum(0))
+        self.squares = self._about_the_mean(self.root**2 @ X2)
         self._store = self.X[:, :0]
 
-    def correlations_above(self, r: np.ndarray, limit: float) -> np.ndarray:
-        return self.correlations(r)
+    def member_correlations(self, r: np.ndarray) -> np.ndarray:
+        return self.correlations(r, self.members)
+
+    def correlations_above(self, r: np.ndarray, limit: float) -> tuple[np.ndarray, float]:
+        return self.correlations(r), 0.0
 
     def add(self, new: np.ndarray) -> np.ndarray:
         Z = self.X[:, new]
@@ -213,7 +242,7 @@ class WorkingSetProblem:
     Attributes
     ----------
     w, q : arrays of shape (D,)
-        Weights, and X'(y - Xw).
+        Weights, and X'(y - Xw); of columns that the Gap Safe rule has left out, an earlier value.
     yy, residual : float
         Squared norms of y and of y - Xw.
     """
@@ -227,6 +256,7 @@ class WorkingSetProblem:
         self.w = np.zeros(len(self.c))
         self._last = self._strength(self.c).max()
         self._outside = np.ones(len(self.c), dtype=bool)
+        self._penalty, self._safe = (np.inf, 0.0), np.zeros(len(self.c), dtype=bool)  # what is left out, at which
         self._squares = np.empty(0)
         self._gram: np.ndarray | None = np.empty((64, 64))
 
@@ -243,13 +273,17 @@ class WorkingSetProblem:
 
     def round(self, l1: float, l2: float, goal: float) -> float:
         """Take in columns, sweep, look at all columns; the duality gap of the whole problem."""
+        if (l1, l2) != self._penalty:
+            self._penalty, self._safe = (l1, l2), np.zeros_like(self._safe)
         self._enter(l1, l1 - (self._last - l1) / 2)
         self._last = l1
         E = self.design.members
+        doubt: np.ndarray | float = 0.0
         if len(E):
             w = self.w[E]
             if self._gram is None:
-                self.design.descend(self._squares, l1, l2, self.positive, w, goal)
+                swept = np.where(self._safe[E] & (w == 0), 0.0, self._squares)
+                self.design.descend(swept, l1, l2, self.positive, w, goal)
             else:
                 G, c = self._gram[: len(E), : len(E)], self.c[E]
                 q = c - w @ G
@@ -258,12 +292,28 @@ class WorkingSetProblem:
                     feature_sign_step(G, c, l1, l2, w, q)
             self.w[E] = w
             r = self.design.residual(w)
-            self.residual, self.q = float(r @ r), self.design.correlations_above(r, l1)
-        return duality_gap(self.w, self.q, self.residual, l1, l2, self.positive)
+            self.residual, doubt = float(r @ r), self._look(r, l1)
+        q = np.where(self._safe & (self.w == 0), 0.0, self.q)
+        gap = duality_gap(self.w, q, self.residual, l1, l2, self.positive)
+        if gap > goal:
+            at = (self.w, q, doubt, self.design.squares, self.residual)
+            self._safe |= gap_safe(*at, l1, l2, self.positive, rounding=EPS * self.yy)
+        return gap
+
+    def _look(self, r: np.ndarray, l1: float) -> np.ndarray | float:
+        """Bring the correlations up to date; how far they may be off."""
+        left = np.flatnonzero(self._outside & ~self._safe)
+        if len(left) > len(self.q) // FEW:
+            self.q, doubt = self.design.correlations_above(r, l1)
+            return doubt
+        self.q = self.q.copy()
+        self.q[left] = self.design.correlations(r, left)
+        self.q[self.design.members] = self.design.member_correlations(r)
+        return 0.0
 
     def _enter(self, l1: float, threshold: float) -> None:
         strength = self._strength(self.q)
-        new = np.flatnonzero(self._outside & (strength >= threshold))
+        new = np.flatnonzero(self._outside & ~self._safe & (strength >= threshold))
         most = max(ENTER, 2 * np.count_nonzero(self.w))
         if len(new) > most:
             new = new[np.argpartition(-strength[new], most)[:most]]

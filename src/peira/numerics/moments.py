@@ -26,7 +26,7 @@ import scipy.sparse as sp
 import torch
 from scipy.linalg.blas import dsyrk
 
-BLOCK = 1 << 18  # numbers in a block of rows: 2 MiB, so that centring and product meet in the cache
+BLOCK = 1 << 17  # numbers in a block of rows: 1 MiB, so that centring and product meet in the cache
 ROWS = 512  # but at least so many rows: each block reads and writes the whole D x D sum
 
 
@@ -211,9 +211,13 @@ class _Sum:
         self.D, self.weight = D, 0.0
         self.mean = torch.zeros(D + K, dtype=torch.float64, device=device)
         self.scatter = torch.zeros(D + K, D + K, dtype=torch.float64, device=device)
+        self.block = self.scatter[:0]
 
     def add(self, X: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None, centred: bool) -> None:
-        Z = torch.cat([X.to(torch.float64), Y.to(self.mean)], 1)  # a copy: centred and weighted in place below
+        if len(self.block) < len(X):
+            self.block = self.mean.new_empty(len(X), len(self.mean))
+        Z = self.block[: len(X)]  # a copy: centred and weighted in place below
+        Z[:, : self.D], Z[:, self.D :] = X, Y
         weight = float(len(Z)) if w is None else float(w.sum(dtype=torch.float64))
         if not weight:
             return

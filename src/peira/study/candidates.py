@@ -57,7 +57,7 @@ class Candidate:
 
 
 def candidates(
-    task: str, *, wanted: str | list[str] = "all", rows: int, columns: int, trials: int
+    task: str, *, wanted: str | list[str] = "all", sizes: dict[str, int], trials: int
 ) -> list[Candidate]:
     """The candidates for a task, baseline first, then in order of what a fit costs.
 
@@ -66,8 +66,8 @@ def candidates(
     task : str
     wanted : "all" or list of str
         Names of methods; the baseline runs in any case.
-    rows, columns : int
-        Size of the design without basis functions.
+    sizes : dict of str to int
+        "N" rows and "D" columns of the design without basis functions; "C" classes, where there are any.
     trials : int
         The most settings for each.
 
@@ -86,7 +86,6 @@ def candidates(
             if name not in found:
                 raise DataError(f"no method {name!r} for {task}; {closest(name, found)}")
     baseline = TASKS[task].baseline
-    sizes = {"N": rows, "D": columns}
     done_by_another = {
         cls.card.chooses_for for cls in found.values() if cls.card.chooses_for and not _beyond(cls.card, sizes)
     }
@@ -105,7 +104,7 @@ def _beyond(card: Card, sizes: dict[str, int]) -> str | None:
     told = (
         f"{letter} = {sizes[letter]} is beyond the {limit} that it is offered for"
         for letter, limit in card.largest.items()
-        if sizes[letter] > limit
+        if sizes.get(letter, 0) > limit
     )
     return next(told, None)
 
@@ -116,13 +115,16 @@ def _candidate(name: str, card: Card, baseline: bool, sizes: dict[str, int], tri
     expansions = ("none",)
     if card.linear_in_inputs:
         expansions = ("none", "splines", "polynomial") if sizes["D"] <= _FEW_COLUMNS else ("none", "splines")
+    skip = _beyond(card, sizes)
+    if cls.example().__sklearn_tags__().input_tags.positive_only:
+        skip = "it takes counts or amounts, and the columns of the design are standardised"
     tunable = any(p.tune for p in parameters.values())
     return Candidate(
         id=_identifier(name),
         method=name,
         expansions=expansions,
         trials=trials if tunable else 1,
-        skip=_beyond(card, sizes),
+        skip=skip,
         baseline=baseline,
         parameters=parameters,
     )

@@ -60,6 +60,10 @@ class Classification(Question):
         words = ", ".join(names) + (", ..." if len(self.classes) > 4 else "")
         return f"one of {len(self.classes)} labels ({words})"
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"C": len(self.classes)}
+
     def read(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         known = np.array([v is not None and v == v for v in y]) if y.dtype.kind == "O" else y == y
         labels = y.copy()

@@ -13,7 +13,7 @@ Cost: that of the method, for N rows and D' columns of numbers.
 """
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -46,8 +46,6 @@ class TableModel(Method):
     target_ : str
         Name of the column that it predicts; set by a run.
     """
-
-    task: ClassVar[str]
 
     method: Method | None = param(None, "what learns from the numbers; None is the task's baseline")
     expansion: Expansion = param("none", "basis functions of the numeric columns")
@@ -126,7 +124,7 @@ class TableModel(Method):
         return self
 
     def _learner(self) -> Method:
-        return self.method if self.method is not None else get_method(TASKS[self.task].baseline)()
+        return self.method if self.method is not None else get_method(TASKS[self.card.tasks[0]].baseline)()
 
     def _asked(self, X: Any) -> Any:
         """What the method sees of these rows, as a tensor where they came as one."""

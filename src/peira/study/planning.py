@@ -81,8 +81,7 @@ class Study:
             wanted=methods
             if methods == "all" or isinstance(methods, list)
             else [m.strip() for m in methods.split(",")],
-            rows=len(self.y),
-            columns=_design_width(self.X, self.roles),
+            sizes={"N": len(self.y), "D": _design_width(self.X, self.roles)} | self.question.sizes,
             trials=config["trials"],
         )
 

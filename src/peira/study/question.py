@@ -40,6 +40,11 @@ class Question(ABC):
     def wanted(self) -> str:
         """What is wanted of each row, in words: "a number"."""
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes of the target by their letter, which decide what methods are offered."""
+        return {}
+
     @abstractmethod
     def read(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A column of targets as `fit` takes it, and which rows have one."""

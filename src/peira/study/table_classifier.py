@@ -60,7 +60,6 @@ class TableClassifier(TableModel, ProbabilisticClassifier):
         cost="that of the method on N x D' numbers",
         missing=True,
     )
-    task = "classification"
     calibration: Calibration = param("none", "how probabilities are corrected on rows that the method did not see")
     costs: list | None = param(None, "(true label, predicted label, cost) of mistakes; those left out cost 1")
 

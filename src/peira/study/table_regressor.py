@@ -54,7 +54,6 @@ class TableRegressor(TableModel, Regressor):
         cost="that of the method on N x D' numbers",
         missing=True,
     )
-    task = "regression"
 
     def learn(self, Z: np.ndarray, y: Any) -> Self:
         """Let the method learn from what `prepare` gave; for trying several methods on one design."""
