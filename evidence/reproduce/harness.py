@@ -73,7 +73,7 @@ def selection_inside_the_folds():
 
 @reproduction(
     "18.15",
-    claim="the main job reports chance where labels are random, however many methods it tries, and its interval holds it",
+    claim="the main job reports chance where labels are random, however many methods it tries; its interval holds it",
     source="Varma & Simon (2006), BMC Bioinformatics 7, 91: nested folds are nearly unbiased",
     protocol="10 tables of 80 rows, 12 random columns, random labels; five methods with settings; accuracy",
     mark="C(design)",

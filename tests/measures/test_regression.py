@@ -152,9 +152,7 @@ class TestRegistry:
         assert get_measure("neg_root_mean_squared_error").name == "rmse"
 
     def test_unknown_names_are_answered(self):
-        with pytest.raises(
-            DataError, match=r"unknown measure 'rsme'; did you mean 'rmse'\? There are: accuracy"
-        ):
+        with pytest.raises(DataError, match=r"unknown measure 'rsme'; did you mean 'rmse'\? There are: accuracy"):
             get_measure("rsme")
 
     def test_tasks(self):

@@ -8,7 +8,7 @@ import pytest
 
 import peira
 from peira.core.errors import DataError, ParameterError
-from peira.study.classes import class_table, decision_regions
+from peira.study.classes import class_table, decision_regions, is_rare
 from peira.study.classification import Classification
 from peira.study.comparing import compare
 from peira.study.learning import learn
@@ -201,6 +201,9 @@ def test_a_table_of_classes_by_hand():
     assert [row["label"] for row in rows] == ["a", "b", "c"] and [row["support"] for row in rows] == [3, 1, 1]
     assert rows[0]["precision"] == 1.0 and rows[0]["recall"] == pytest.approx(2 / 3)
     assert rows[1]["precision"] == pytest.approx(1 / 3) and rows[1]["recall"] == 1.0
+    assert all(row["rare"] for row in rows), "fewer than 20 rows each"
+    assert is_rare(np.array([900, 100, 99])).tolist() == [False, False, False]
+    assert is_rare(np.array([950, 50])).tolist() == [False, True]
     assert rows[2]["precision"] is None and rows[2]["recall"] == 0.0 and rows[2]["f1"] == 0.0
 
 

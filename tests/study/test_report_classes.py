@@ -143,7 +143,7 @@ def test_recall_has_the_interval_of_wilson_and_rare_labels_are_marked():
         {
             "classes": [
                 {"label": "a", "support": 180, "recall": 0.9, "precision": 0.9, "f1": 0.9},
-                {"label": "b", "support": 3, "recall": 1 / 3, "precision": None, "f1": None},
+                {"label": "b", "support": 3, "rare": True, "recall": 1 / 3, "precision": None, "f1": None},
             ]
         }
     )

@@ -60,7 +60,8 @@ def learn(
     target: Target = None,
     task: Annotated[Task, typer.Option(help="What is asked; auto reads it off the target.")] = Task.auto,
     measure: Annotated[
-        str | None, typer.Option("-M", "--measure", help="What counts, such as rmse, mae, r2, log_loss, accuracy, roc_auc.")
+        str | None,
+        typer.Option("-M", "--measure", help="What counts, such as rmse, mae, r2, log_loss, accuracy, roc_auc."),
     ] = None,
     methods: Annotated[str, typer.Option(help="'all', or names separated by commas (see: peira methods).")] = "all",
     budget: Annotated[str | None, typer.Option(help="Time for the search, such as 90s, 5m or 1h.")] = None,

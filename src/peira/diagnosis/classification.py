@@ -68,7 +68,7 @@ def uncalibrated(e: Evidence) -> Finding | None:
     """
     if e.probs is None or len(e.observed) < 50:
         return None
-    p, happened = _stated(e)
+    p, happened = _stated(e.probs, e.observed)
     order = np.argsort(p, kind="stable")
     p, happened = p[order], happened[order]
     starts = np.unique(np.linspace(0, len(p), _BINS + 1).astype(int)[:-1])
@@ -90,7 +90,9 @@ def uncalibrated(e: Evidence) -> Finding | None:
         f"Probabilities {which}are off by {100 * seen:.1f} points on average ({100 * np.mean(p):.1f} % said, "
         f"{100 * np.mean(happened):.1f} % seen{', too sure of itself' if gap > 0.01 and len(e.classes) > 2 else ''}); "
         f"honest ones would be off by {100 * honest.mean():.1f} by chance.",
-        "Learn with --calibrate, which corrects them on rows that the method did not see; see the reliability curve.",
+        "Learn with --calibrate, which corrects them on rows that the method did not see; see the reliability curve."
+        if e.calibration == "none"
+        else f"The correction by {e.calibration!r} was not enough: try another --calibrate, or another method.",
     )
 
 
@@ -166,7 +168,7 @@ def labels_hide_what_is_known(e: Evidence) -> Finding | None:
     right, most = float(np.mean(e.observed == e.predicted)), counts.max() / counts.sum()
     if right > most:
         return None
-    gain = np.log(np.maximum(_truth(e), 1e-15)) - np.log(counts[e.observed] / counts.sum())
+    gain = np.log(np.maximum(_truth(e.probs, e.observed), 1e-15)) - np.log(counts[e.observed] / counts.sum())
     if gain.mean() <= 4 * gain.std() / np.sqrt(len(gain)) or gain.mean() <= 0:
         return None
     return Finding(
@@ -186,7 +188,7 @@ def doubtful_labels(e: Evidence) -> Finding | None:
     """
     if e.probs is None or uncalibrated(e) is not None:
         return None
-    found = int(np.sum(_truth(e) <= SURE))
+    found = int(np.sum(_truth(e.probs, e.observed) <= SURE))
     expected = float(np.where(e.probs <= SURE, e.probs, 0.0).sum())
     if found < 5 or stats.poisson.sf(found - 1, expected) > 1e-4:
         return None
@@ -200,16 +202,15 @@ def doubtful_labels(e: Evidence) -> Finding | None:
     )
 
 
-def _stated(e: Evidence) -> tuple[np.ndarray, np.ndarray]:
+def _stated(P: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities to hold to their word, and whether it happened: of the second of two labels, or of the top one."""
-    if e.probs.shape[1] == 2:
-        return e.probs[:, 1], (e.observed == 1).astype(float)
-    top = e.probs.argmax(1)
-    return e.probs.max(1), (e.observed == top).astype(float)
+    if P.shape[1] == 2:
+        return P[:, 1], (observed == 1).astype(float)
+    return P.max(1), (observed == P.argmax(1)).astype(float)
 
 
-def _truth(e: Evidence) -> np.ndarray:
-    return e.probs[np.arange(len(e.observed)), e.observed]
+def _truth(P: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    return P[np.arange(len(observed)), observed]
 
 
 def _area(e: Evidence) -> float | None:

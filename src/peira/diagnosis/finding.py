@@ -56,6 +56,8 @@ class Evidence:
         For each label: "label", "support", "precision", "recall", "f1".
     costs : list of (true, predicted, cost), optional
         What mistakes were said to cost.
+    calibration : str
+        How probabilities were corrected already.
     scores, train_scores, baseline_scores : array of shape (folds,)
         Of the winner on its test and its training rows, and of the baseline on the same test rows.
     higher_is_better : bool
@@ -91,6 +93,7 @@ class Evidence:
     classes: list[str] = field(default_factory=list)
     table: list[dict[str, Any]] = field(default_factory=list)
     costs: list[tuple] | None = None
+    calibration: str = "none"
     repeated_rows: int = 0
     ties: list[str] = field(default_factory=list)
     curve: dict[str, Any] | None = None

@@ -75,7 +75,9 @@ class CalibratedClassifierCV(ProbabilisticClassifier):
     )
     estimator: Method | None = param(None, "the classifier; None is Gaussian naive Bayes", positional=True)
     method: Literal["sigmoid", "isotonic", "temperature"] = param("sigmoid", "the map from scores to probabilities")
-    cv: object = param(5, "number of folds, in which the rows of each class are dealt out in turn; or a splitter or pairs")
+    cv: object = param(
+        5, "number of folds, in which the rows of each class are dealt out in turn; or a splitter or pairs"
+    )
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "CalibratedClassifierCV":
         """Learn the map from folds, then the classifier from all rows.

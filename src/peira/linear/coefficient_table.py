@@ -23,7 +23,9 @@ class CoefficientTable:
     estimate, std_error, t, p, low, high : list of float
         NaN where the data do not determine a value.
     note : str
-        Residual standard deviation and degrees of freedom, in words.
+        What the fit as a whole came to, in words.
+    statistic : str
+        "t", or "z" where the spread of the errors is known or their number counts as infinite.
     """
 
     name: list[str]
@@ -34,6 +36,7 @@ class CoefficientTable:
     low: list[float]
     high: list[float]
     note: str = ""
+    statistic: str = "t"
 
     @classmethod
     def of(cls, names: list[str], estimate: np.ndarray, std_error: np.ndarray, df: float, level: float, note: str):
@@ -43,18 +46,19 @@ class CoefficientTable:
             reach = stats.t.ppf((1 + level) / 2, df) * std_error if df > 0 else np.full_like(std_error, np.nan)
             p = 2 * stats.t.sf(np.abs(t), df) if df > 0 else np.full_like(t, np.nan)
         columns = (estimate, std_error, t, p, estimate - reach, estimate + reach)
-        return cls(names, *(c.tolist() for c in columns), note)
+        return cls(names, *(c.tolist() for c in columns), note, "z" if df == np.inf else "t")
 
     def to_dict(self) -> dict[str, list]:
         """Column name -> list, for frames and JSON."""
-        return {f.name: list(getattr(self, f.name)) for f in fields(self) if f.name != "note"}
+        columns = [f.name for f in fields(self) if f.name not in ("note", "statistic")]
+        return {self.statistic if name == "t" else name: list(getattr(self, name)) for name in columns}
 
     def __len__(self) -> int:
         return len(self.name)
 
     def __str__(self) -> str:
         table = self.to_dict()
-        heads = ("", "estimate", "std error", "t", "p", "low", "high")
+        heads = ("", "estimate", "std error", self.statistic, "p", "low", "high")
         rows = [
             [name, *(f"{v:.4g}" for v in values[:3]), "< 1e-4" if values[3] < 1e-4 else f"{values[3]:.4f}"]
             + [f"{v:.4g}" for v in values[4:]]

@@ -95,9 +95,7 @@ class FisherDiscriminant(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Line
         cost="N D^2 + D^3",
         linear_in_inputs=True,
     )
-    n_components: int | None = param(
-        None, "how many directions L; None: all, at most C - 1", low=1, positional=True
-    )
+    n_components: int | None = param(None, "how many directions L; None: all, at most C - 1", low=1, positional=True)
     priors: Literal["frequency", "equal"] = param(
         "frequency", "of the classes: their shares of the items, or equal ones (the nearest class mean)"
     )

@@ -30,8 +30,8 @@ Cost: a fit only stores (and indexes when first asked); an answer costs at most 
 less (`peira.numerics.neighbours`), and about log N in few dimensions.
 
 Reference: Cover & Hart (1967), IEEE Transactions on Information Theory 13, 21-27; Hastie, Tibshirani & Friedman
-(2009), 2.3.2 and 13.3; Cestnik (1990), Estimating probabilities, in Proceedings of ECAI, 147-149; Dudani (1976), IEEE Transactions on Systems, Man, and Cybernetics 6, 325-327, for votes that
-fall with the distance.
+(2009), 2.3.2 and 13.3; Cestnik (1990), Estimating probabilities, in Proceedings of ECAI, 147-149; Dudani (1976), IEEE
+Transactions on Systems, Man, and Cybernetics 6, 325-327, for votes that fall with the distance.
 """
 
 from typing import Any, Literal, Self

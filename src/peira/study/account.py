@@ -238,7 +238,9 @@ def _reproduce(outcome: Outcome) -> dict[str, Any]:
         options["--methods"] = methods if isinstance(methods, str) else ",".join(methods)
     words = [str(w) for option, value in options.items() if value is not None for w in (option, value)]
     words += [w for name, kind in json.loads(config.get("kinds") or "{}").items() for w in ("--kind", f"{name}={kind}")]
-    words += [w for true, said, cost in json.loads(config.get("costs") or "[]") for w in ("--cost", f"{true}:{said}={cost:g}")]
+    words += [
+        w for true, said, cost in json.loads(config.get("costs") or "[]") for w in ("--cost", f"{true}:{said}={cost:g}")
+    ]
     words += ["--calibrate", config["calibration"]] if config.get("calibration") else []
     return {
         "command": shlex.join(["peira", "learn", config["source"], *words]),

@@ -56,9 +56,7 @@ class Candidate:
         return self.cls(**settings)
 
 
-def candidates(
-    task: str, *, wanted: str | list[str] = "all", sizes: dict[str, int], trials: int
-) -> list[Candidate]:
+def candidates(task: str, *, wanted: str | list[str] = "all", sizes: dict[str, int], trials: int) -> list[Candidate]:
     """The candidates for a task, baseline first, then in order of what a fit costs.
 
     Parameters

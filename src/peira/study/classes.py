@@ -24,12 +24,14 @@ from .model import TableModel
 from .table_classifier import mistake_costs
 
 MANY_CLASSES = 12  # more than these share a row "others" in the tables
+RARE, FEW = 0.1, 20
+"""A label is rare below this share of the rows (of an even share, with many labels), or below this number of them."""
 CURVES = 5  # one curve for each of the most frequent classes
 _POINTS, _GRID, _SCATTER = 200, 60, 600
 
 
 def class_table(observed: np.ndarray, predicted: np.ndarray, classes: np.ndarray) -> list[dict[str, Any]]:
-    """Support, precision, recall and F1 of each class, the most frequent first.
+    """Support, whether it is rare, precision, recall and F1 of each class, the most frequent first.
 
     Parameters
     ----------
@@ -39,18 +41,25 @@ def class_table(observed: np.ndarray, predicted: np.ndarray, classes: np.ndarray
     C = len(classes)
     counts = np.bincount(observed * C + predicted, minlength=C * C).reshape(C, C)
     right, support, said = np.diag(counts), counts.sum(1), counts.sum(0)
+    rare = is_rare(support)
     rows = []
     for c in np.argsort(-support, kind="stable"):
         rows.append(
             {
                 "label": str(classes[c]),
                 "support": int(support[c]),
+                "rare": bool(rare[c]),
                 "precision": float(right[c] / said[c]) if said[c] else None,
                 "recall": float(right[c] / support[c]) if support[c] else None,
                 "f1": float(2 * right[c] / (support[c] + said[c])) if support[c] + said[c] else None,
             }
         )
     return rows
+
+
+def is_rare(counts: np.ndarray) -> np.ndarray:
+    """Which classes are rare, by their counts (C,)."""
+    return (counts < FEW) | (counts < RARE * counts.sum() / max(1.0, len(counts) / 2))
 
 
 def performance(
@@ -149,14 +158,18 @@ def _threshold(observed: np.ndarray, P: np.ndarray, classes: np.ndarray, costs: 
     fp, tp, thresholds = counts_at_thresholds(observed, P[:, 1], 1)
     N, positive = len(observed), observed.sum()
     cost = (L[0, 1] * fp + L[1, 0] * (positive - tp)) / N
-    keep = np.unique(np.linspace(0, len(cost) - 1, _POINTS).round().astype(int))
+    used = float(L[0, 1] / (L[0, 1] + L[1, 0])) if L[0, 1] + L[1, 0] > 0 else None
+    keep = np.linspace(0, len(cost) - 1, _POINTS).round().astype(int)
+    if used is not None:  # and the point that the decisions stand at
+        keep = np.append(keep, max(int((thresholds >= used).sum()) - 1, 0))
+    keep = np.unique(keep)
     return {
         "label": str(classes[1]),
         "stated": costs is not None,
         "costs": [float(L[0, 1]), float(L[1, 0])],
         "thresholds": thresholds[keep],
         "cost": cost[keep],
-        "used": float(L[0, 1] / (L[0, 1] + L[1, 0])) if L[0, 1] + L[1, 0] > 0 else None,
+        "used": used,
         "best": {"threshold": best.threshold, "cost": best.cost, "precision": best.precision, "recall": best.recall},
     }
 

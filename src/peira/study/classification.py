@@ -12,13 +12,10 @@ from ..experience.splits import Split, stratified
 from ..experience.table import Table
 from ..explaining import bootstrap_coefficients
 from ..measures import Measure, expected_cost, get_measure
-from .classes import class_table, decision_regions, performance
+from .classes import FEW, RARE, class_table, decision_regions, performance
 from .model import TableModel
 from .question import Question
 from .table_classifier import Calibration, TableClassifier, mistake_costs
-
-RARE, FEW = 0.1, 20
-"""A class is called rare below this share of the rows, and hard to learn below this number of them."""
 
 
 class Classification(Question):
@@ -178,6 +175,7 @@ class Classification(Question):
             "classes": [str(label) for label in self.classes],
             "table": class_table(arrays["observed"], arrays["predicted"], self.classes),
             "costs": self.costs,
+            "calibration": self.calibration,
         }
 
     def coefficients(
@@ -209,7 +207,7 @@ class Classification(Question):
         told = ["folds are stratified: each holds nearly the same share of every label"]
         shares = self.counts / self.counts.sum()
         least = int(self.counts.argmin())
-        if shares[least] < RARE / max(1.0, len(shares) / 2):
+        if len(shares) > 1 and shares[least] < RARE / max(1.0, len(shares) / 2):
             told.append(
                 f"the labels are unbalanced: {str(self.classes[least])!r} stands in {100 * shares[least]:.2g} % of the "
                 "rows. Nothing is resampled or reweighted, since that would distort the probabilities: methods are "

@@ -131,9 +131,7 @@ def _judge(
     cell.arrays = arrays
     # As many training rows as test rows tell how far apart the two are, and cost no more.
     seen = np.sort(np.random.default_rng(protocol.seed).permutation(train)[: len(test)])
-    cell.train_score = protocol.question.value(
-        protocol.question.keep(model, table[seen], y[seen]), protocol.measure
-    )
+    cell.train_score = protocol.question.value(protocol.question.keep(model, table[seen], y[seen]), protocol.measure)
 
 
 def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol, cell: Cell) -> TableModel | None:

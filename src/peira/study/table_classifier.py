@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from sklearn.utils import Tags
 
-from ..core import Card, Method, ProbabilisticClassifier, param
+from ..core import Card, ProbabilisticClassifier, param
 from ..core.errors import DataError
 from ..core.inputs import Queries
 from ..core.labels import open_labels

@@ -62,7 +62,10 @@ def leaderboard(
         ``fit_seconds``, ``predict_seconds``.
     """
     tests = [test for _, test in folds]
-    rows = [_row(c, [cell for cell in cells if cell.candidate == c.id], tests, question, measure, stopped) for c in candidates]
+    rows = [
+        _row(c, [cell for cell in cells if cell.candidate == c.id], tests, question, measure, stopped)
+        for c in candidates
+    ]
     rows.sort(
         key=lambda row: (row["status"] != "ok", measure.loss(row["score"]) if row["status"] == "ok" else 0.0, row["id"])
     )

@@ -22,13 +22,16 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
     baseline = verdict["baseline"]
     if verdict["gain"] is None:
         performance += "; nothing did better than the baseline." if baseline else "; no baseline could be fitted."
-        sentence = f"No method learned {target!r} better than the baseline, which ignores the inputs: {measure.title} {score}."
+        sentence = (
+            f"No method learned {target!r} better than the baseline, which ignores the inputs: {measure.title} {score}."
+        )
     else:
         gain = _gain(verdict, measure)
         performance += f", {gain} the baseline's {measured(baseline['score'], verdict['interval'])}."
         sentence = f"{method} predicts {target!r} with {measure.title} {score} ({between}), {gain} the baseline."
         if plainly := verdict["plain"]:
-            sentence += f" It is right for {_share(plainly['value'])} of the rows; the most frequent label, for {_share(plainly['baseline'])}."
+            right, usual = (f"{100 * plainly[who]:.1f} %" for who in ("value", "baseline"))
+            sentence += f" It is right for {right} of the rows; the most frequent label, for {usual}."
         if baseline["method"] in verdict["tied_with"]:
             theirs = measured(baseline["score"], verdict["interval"])
             sentence = (
@@ -40,10 +43,6 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
             shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
             sentence += f" No clear winner: {shown} cannot be told from it."
     return {"task": task, "experience": experience, "performance": performance, "sentence": sentence}
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
 
 
 def _gain(verdict: dict[str, Any], measure: Any) -> str:

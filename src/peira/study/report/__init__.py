@@ -11,7 +11,7 @@ key                 value
 ``created``         when, as text (ISO 8601)
 ``run``             name of the run
 ``source``          where the data came from
-``task``            name of the task, ``"regression"``
+``task``            name of the task, ``"regression"`` or ``"classification"``
 ``target``          name of the column to be predicted
 ``measure``         ``name, title, better ("lower" or "higher"), units, range [low, high]``
 ``rows, columns``   size of the table
@@ -22,7 +22,8 @@ key                 value
                     ``baseline {method, title, score, interval}``; ``gain, gain_interval``: improvement over the
                     baseline in the measure's units, positive when better; ``clear_winner`` (bool), ``tied_with`` (ids
                     or titles); ``next``: sentences; ``best``: id of the winner (else the best score wins);
-                    ``test {rows, score, interval}``: on a table held out by the caller
+                    ``test {rows, score, interval}``: on a table held out by the caller; ``plain {title, value,
+                    interval, baseline}``: a share of rows in everyday terms, and that of the most frequent label
 ``diagnosis``       list of ``code, title, severity ("info", "warning", "problem"), evidence, fix``; an empty list
                     says that all checks passed
 ``leaderboard``     list of ``id, method, title, score, interval, fold_scores, fit_seconds, predict_seconds, params``,
@@ -35,13 +36,20 @@ key                 value
 ``performance``     ``measures``: list of ``name, title, value, interval, units, better``; ``observed, predicted``
                     and, with prediction intervals, ``low, high, level``: rows not seen in fitting (at most 2,000 are
                     drawn); ``calibration {nominal, empirical, rows, whose}``: shares between 0 and 1, on how
-                    many rows, and whose intervals they are, in words
+                    many rows, and whose intervals they are, in words. Of labels: ``labels``: the first names;
+                    ``confusion {labels, counts}``: true labels in rows; ``classes``: list of ``label, support,
+                    precision, recall, f1``; ``curves``: list of ``label, share, fpr, tpr, auc, auc_interval,
+                    precision, recall, average_precision``; ``reliability {of, predicted, observed, low, high,
+                    share}``; ``threshold {label, stated, costs [wrongly said, missed], thresholds, cost, used, best
+                    {threshold, cost, precision, recall}}``; ``regions {x, y, codes, top, points, labels,
+                    directions}``: decided classes and their probabilities on a grid, and rows upon it
 ``learning``        ``sizes``: rows learned from; ``train, validation``: for each size the list of fold scores;
                     ``sentence``: what more data would bring; ``doubling``: the score expected with twice the rows;
                     ``history {name: [values]}, history_of``: the fit's steps
 ``explanation``     ``coefficients``: list of ``name, value, low, high``; ``importance``: list of ``name, mean, low,``
                     ``high`` over several shuffles (positive: worse without); ``note``
-``errors``          list of ``row, observed, predicted, low, high, values {column: value}``, the worst first
+``errors``          list of ``row, observed, predicted, low, high, values {column: value}``, the worst first; of
+                    labels: ``probability`` (of the predicted label) and ``truth`` (of the true one) for the interval
 ``method_page``     ``title``; ``text``: a docstring in reStructuredText; ``card`` (dict); ``parameters``: list of
                     ``name, value, default, doc``
 ``reproduce``       ``command, python, environment`` (dict)``, data_sha256, splits``

@@ -56,7 +56,8 @@ def _roc(curves: list[Ranking]) -> Panel | None:
         _key(canvas, drawn, areas, "area under the curve")
         caption = (
             "Each label against all others. The area is the chance that a row of the label is put before another one; "
-            f"intervals: {'; '.join(f'{c.label}: {interval(c.auc_interval, 4)}' for c in drawn)}. Dashed: pure guessing."
+            f"intervals: "
+            f"{'; '.join(f'{c.label}: {interval(c.auc_interval, 4)}' for c in drawn)}. Dashed: pure guessing."
         )
     return Panel(canvas.svg("ROC curves"), "Found against false alarms (ROC)", caption)
 
@@ -74,8 +75,12 @@ def _precision(curves: list[Ranking]) -> Panel | None:
             100 * curve.recall[order], 100 * _best(curve.precision[order], curve.recall[order]), color=ink, lw=1.8,
             drawstyle="steps-pre",
         )  # fmt: skip
-        if curve.share is not None and 0 <= curve.share <= 1:
-            canvas.axes.axhline(100 * curve.share, color=ink if len(drawn) > 1 else SOFT, lw=1, dashes=(3, 3))
+    shares = [c.share for c in drawn if c.share is not None and 0 <= c.share <= 1]
+    alike = not shares or max(shares) - min(shares) < 0.02
+    for curve in drawn if not alike else drawn[:1]:
+        if curve.share in shares:
+            ink = SOFT if alike else _ink(curve, drawn)
+            canvas.axes.axhline(100 * curve.share, color=ink, lw=1, dashes=(3, 3))
     if len(drawn) == 1:
         c = drawn[0]
         caption = (
@@ -83,7 +88,7 @@ def _precision(curves: list[Ranking]) -> Panel | None:
             f"{number(c.average_precision, 3)}. Dashed: giving the label to all rows, {percent(c.share)} right."
         )
     else:
-        _key(canvas, drawn, [f"{c.label}: {at(c.average_precision, 4)}" for c in drawn], "average precision")
+        _key(canvas, drawn, [f"{c.label}: {at(c.average_precision, 4)}" for c in drawn], "average precision", shares)
         caption = "What a wider net costs in false alarms. Dashed: giving the label to all rows."
     return Panel(canvas.svg("Precision against recall"), "Precision against recall", caption)
 
@@ -111,10 +116,12 @@ def _square(key: str, x: str, y: str) -> Canvas:
     return canvas
 
 
-def _key(canvas: Canvas, drawn: list[Ranking], texts: list[str], of: str) -> None:
-    """Names with their figures in the corner that good curves leave empty."""
-    x = 52
-    top = 10 + 8.5 * len(drawn)
+def _key(canvas: Canvas, drawn: list[Ranking], texts: list[str], of: str, shares: list[float] | None = None) -> None:
+    """Names with their figures in the corner that good curves leave empty, between the dashed lines or above them."""
+    x, height = 52, 8 * len(drawn) + 6
+    lines = sorted(100 * s for s in shares or [])
+    floors = [foot for foot in (3.0, *(s + 5 for s in lines)) if not any(foot - 3 < s < foot + height for s in lines)]
+    top = (floors[0] if floors else 3.0) + height - 3
     canvas.note(x, top, of, SOFT)
     for k, (curve, text) in enumerate(zip(drawn, texts, strict=True)):
         y = top - 8 * (k + 1)

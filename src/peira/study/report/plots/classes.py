@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.patches import Rectangle
@@ -61,8 +62,8 @@ def _matrix(key: str, counts: np.ndarray, shares: np.ndarray, names: list[str], 
     axes.xaxis.set_major_locator(NullLocator())
     axes.yaxis.set_major_locator(NullLocator())
     for i, j in zip(*np.nonzero(counts), strict=True):
-        shade = 0.06 + 0.5 * float(shares[i, j]) ** 0.7  # few mistakes in a large class must still be seen
         ink = ACCENT if i == j else SECOND
+        shade = 0.08 + 0.47 * float(shares[i, j]) ** 0.5  # few mistakes in a large class must still be seen
         axes.add_patch(Rectangle((j - 0.48, i - 0.48), 0.96, 0.96, color=ink, alpha=shade, lw=0))
         heavy = "bold" if i == j else "normal"
         if C <= 6:
@@ -72,7 +73,7 @@ def _matrix(key: str, counts: np.ndarray, shares: np.ndarray, names: list[str], 
             canvas.note(j, i, _narrow(counts[i, j]), INK, ha="center", size=12 if C <= 10 else 11, weight=heavy)
     for c, name in enumerate(names):
         canvas.note(-0.5, c, name, INK, limit=limit, ha="right", offset=(-6, 0))
-        where = {"rotation": 90, "va": "top"} if turned else {"va": "top"}
+        where: dict[str, Any] = {"rotation": 90, "va": "top"} if turned else {"va": "top"}
         canvas.note(c, C - 0.5, name, INK, limit=limit, ha="center", offset=(0, -5), **where)
     axes.set_xlabel(canvas.words("predicted"), loc="right", labelpad=below + 9)
     canvas.label(y="true")
@@ -102,7 +103,7 @@ class Threshold:
     def at(self, threshold: float) -> float:
         """The cost at a threshold: rows from it on are given the label."""
         order = np.argsort(self.thresholds, kind="stable")
-        place = np.searchsorted(self.thresholds[order], threshold)
+        place = int(np.searchsorted(self.thresholds[order], threshold))
         return float(self.cost[order][min(place, len(order) - 1)])
 
 
@@ -122,7 +123,8 @@ def threshold(t: Threshold) -> Panel | None:
     top = float(t.cost.max())
     floor = min(0.0, float(t.cost.min()))
     axes.set(xlim=(0, 1), ylim=(floor, floor + 1.18 * (top - floor) or 1))
-    if now is not None:
+    side: dict[str, Any]
+    if now is not None and t.used is not None:
         axes.axvline(t.used, color=INK, lw=1, dashes=(3, 3))
         side = {"ha": "left", "offset": (5, 0)} if t.used < 0.6 else {"ha": "right", "offset": (-5, 0)}
         canvas.note(t.used, floor + 1.1 * (top - floor), f"used: {number(t.used, 2)}", INK, weight="bold", **side)
@@ -131,7 +133,8 @@ def threshold(t: Threshold) -> Panel | None:
         side = {"ha": "left"} if t.best < 0.6 else {"ha": "right"}
         canvas.note(t.best, t.least, f"least: {number(t.best, 2)}", SECOND, weight="bold", offset=(0, -16), **side)
     wrongly, missed = (number(c, 3) for c in t.costs)
-    caption = f"Saying {t.label} wrongly costs {wrongly}, missing it {missed}{'' if t.stated else ' (no costs were stated)'}. "
+    stated = "" if t.stated else " (no costs were stated)"
+    caption = f"Saying {t.label} wrongly costs {wrongly}, missing it {missed}{stated}. "
     if now is not None:
         caption += f"Dashed: the threshold that these costs ask for; it cost {number(now, 3)} a row. "
     if t.least is not None:

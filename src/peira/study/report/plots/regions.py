@@ -68,7 +68,8 @@ def regions(r: Regions, names: list[str]) -> Panel:
 
 def _axes(r: Regions) -> str:
     words = f" {count(len(r.points))} rows are shown." if len(r.points) else ""
-    return words + f" Across: {r.directions[0]}; up: {r.directions[1]}."
+    across, up = (d.removesuffix("...").rstrip(" .") for d in r.directions)
+    return words + f" Across, mostly: {across}; up: {up}."
 
 
 def _plane(key: str, width: int, r: Regions, names: list[str]) -> Canvas:
@@ -86,7 +87,11 @@ def _plane(key: str, width: int, r: Regions, names: list[str]) -> Canvas:
     axes.yaxis.set_major_locator(NullLocator())
     for c in np.unique(r.codes) if areas else []:
         ink, inside = marked(int(c))[0], r.codes == c
-        for level, field, alpha in ((0.5, inside.astype(float), 0.16), (SURE, np.where(inside, r.top, 0.0), 0.2)):
+        lead = np.maximum(2 * r.top - 1, 1e-6)  # over all other labels together: it leaves smooth borders
+        for level, field, alpha in (
+            (0.0, np.where(inside, lead, -lead), 0.16),
+            (SURE, np.where(inside, r.top, 1 - r.top), 0.2),
+        ):
             if (field > level).any():
                 axes.contourf(r.x, r.y, field, levels=[level, 2.0], colors=[ink], alpha=alpha, antialiased=False)
     for c in np.unique(r.labels):

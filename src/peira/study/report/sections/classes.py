@@ -24,14 +24,12 @@ _CURVES = 5
 _CURVE_POINTS = 1000
 _GRID = 200
 _SCATTER = 1000
-_RARE, _FEW = 0.1, 20
-"""As the run itself has it: rare is a label below this share (halved for many labels), or below so many rows."""
 
 
 def panels(p: dict) -> list[Panel]:
     """All drawings for which the dict holds what they need."""
     names = _names(p.get("labels"))
-    found = _confusion(table(p.get("confusion")))
+    found: list[Panel | None] = [*_confusion(table(p.get("confusion")))]
     found += chances.rankings(_rankings(p.get("curves"), names))
     reliable = _reliability(table(p.get("reliability")))
     found += [] if reliable is None else [chances.reliability(reliable)]
@@ -43,10 +41,10 @@ def panels(p: dict) -> list[Panel]:
 
 
 def class_rows(p: dict) -> list[dict[str, Any]]:
-    """The table of classes: how many rows each has, and how well they are found; with an interval where they are few."""
+    """The table of classes: how many rows each has, how well they are found, and how sure that is."""
     rows = records(p.get("classes"), _TABLE)
     support = [real(r.get("support")) or 0.0 for r in rows]
-    total, C = sum(support), len(rows)
+    total = sum(support)
     told = []
     for row, n in zip(rows, support, strict=True):
         recall = real(row.get("recall"))
@@ -57,7 +55,7 @@ def class_rows(p: dict) -> list[dict[str, Any]]:
                 "short": shorten(name, 48),
                 "support": count(row.get("support")),
                 "share": percent(n, total) if total > 0 else "",
-                "rare": 0 < n < _FEW or (C > 1 and 0 < n < total * _RARE / max(1.0, C / 2)),
+                "rare": row.get("rare") is True,
                 "recall": _share(recall),
                 "recall_interval": _wilson(recall, n),
                 "precision": _share(row.get("precision")),

@@ -1,0 +1,178 @@
+r"""One logistic regression as a problem to solve: the rows and classes that count, the solver, and the way back.
+
+.. math:: \min_{W, b} \; \sum_n v_n \log (1 / p_{y_n}(x_n))
+          + \frac{1}{C} \left( \frac{1 - \rho}{2} \| W \|^2 + \rho \| W \|_1 \right)
+
+with v the weights of the rows and rho the ``l1_ratio``; C times it is scikit-learn's objective.
+
+**Which solver, by shape.** With P = m (D + 1) coordinates, m = 1 for two classes and C - 1 for more:
+
+========================================  ====================================================================
+an L1 penalty                             coordinate descent (:mod:`~peira.linear.logistic_coordinate_descent`)
+no penalty, P up to 4,000                 Newton, which sees whether a maximum of the likelihood exists
+N at least 8,000, 80 P and P^2 / 2        L-BFGS with the curvature of a sample of the rows: about as many passes
+                                          over the data as Newton takes steps, at the price of gradients
+P up to 400                               Newton (:mod:`~peira.linear.logistic_newton`)
+anything else                             L-BFGS with a cheaper guess (:mod:`~peira.linear.logistic_quasi_newton`)
+========================================  ====================================================================
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from scipy import sparse
+
+from ..core.errors import DataError
+from ..core.inputs import Data
+from .logistic_coordinate_descent import descend
+from .logistic_design import Design
+from .logistic_loss import LogisticLoss, contrasts_of
+from .logistic_newton import newton
+from .logistic_quasi_newton import lbfgs, start, suits_sample
+
+NEWTON_ALWAYS = 4_000
+NEWTON_BEST = 400
+
+
+@dataclass
+class Progress:
+    """Where a solver is.
+
+    Attributes
+    ----------
+    V : tensor of shape (m, R + 1)
+        The best answer by now, its last step included.
+    value : float
+        The objective above, before that step.
+    distance : float
+        Root of the mean squared distance of the log odds from those at the minimum, weighted by their variances;
+        estimated from the decrement, or bounded by the duality gap.
+    direction : tensor like V, or None
+        The last step.
+    """
+
+    V: torch.Tensor
+    value: float
+    distance: float
+    direction: torch.Tensor | None = None
+
+
+class LogisticProblem:
+    """Rows of positive weight, classes that have some, and columns as a solver wants them.
+
+    Parameters
+    ----------
+    data : Data
+    fit_intercept, penalised, l1 : bool
+        Whether there is a constant, any penalty, an L1 penalty.
+    owner : str
+        Who asks, for messages.
+
+    Attributes
+    ----------
+    present : tensor of shape (C',)
+        Positions of the classes that have rows.
+    """
+
+    def __init__(self, data: Data, *, fit_intercept: bool, penalised: bool, l1: bool, owner: str):
+        X, codes, self.intercept = data.X, data.codes, fit_intercept
+        self.w = data.tensor(torch.ones(len(data))) if data.w is None else data.w
+        if not bool((self.w > 0).all()):
+            rows = (self.w > 0).nonzero()[:, 0]
+            X, codes, self.w = X[rows.numpy()] if sparse.issparse(X) else X[rows], codes[rows], self.w[rows]
+        self.present, self.codes = codes.unique(return_inverse=True)
+        if len(self.present) < 2:
+            raise DataError(
+                f"{owner} needs at least 2 classes with rows of positive weight, got {len(self.present)} class; "
+                "are the weights right?"
+            )
+        self.all_classes, self.penalised, self.l1 = len(data.classes), penalised, l1
+        if l1 and not sparse.issparse(X):  # scalar loops
+            X, self.codes, self.w = X.cpu(), self.codes.cpu(), self.w.cpu()
+        self.design = Design.of(X, self.w, fit_intercept, scaled=not l1)
+        D = X.shape[1]
+        if not penalised and self._size(D) <= NEWTON_ALWAYS:
+            self.design = self.design.independent(self.w, fit_intercept, data.names)
+
+    def _size(self, D: int) -> int:
+        m = 1 if len(self.present) == 2 else len(self.present) - 1
+        return m * (D + self.intercept)
+
+    def loss(self, C: float, l1_ratio: float) -> LogisticLoss:
+        """The smooth part of the objective."""
+        ridge = (1 - l1_ratio) / C / self.design.scale[self.design.kept].square()
+        return LogisticLoss(
+            self.design.X,
+            self.codes,
+            len(self.present),
+            self.w,
+            ridge.clamp(max=1e200),
+            self.intercept,
+            contrasts=not self.l1,
+        )
+
+    def solver(self, f: LogisticLoss, asked: str) -> str:
+        """The solver that fits the shape, or the one asked for."""
+        if asked != "auto":
+            return asked
+        if self.l1:
+            return "coordinate-descent"
+        if not self.penalised and f.size <= NEWTON_ALWAYS:
+            return "newton-cholesky"
+        return "newton-cholesky" if f.size <= NEWTON_BEST and not suits_sample(f) else "lbfgs"
+
+    def solve(
+        self, C: float, l1_ratio: float, asked: str, generator: torch.Generator, begin: torch.Tensor | None = None
+    ) -> Iterator[Progress]:
+        """The way of a solver to the minimum, from ``begin`` if given; ends where rounding forbids more."""
+        f = self.loss(C, l1_ratio)
+        solver = self.solver(f, asked)
+        if solver == "coordinate-descent":
+            mu = f.ridge.new_full((f.D,), l1_ratio / C)
+            for r in descend(f, mu, f.zeros() if begin is None else begin):
+                yield Progress(r.W, r.value, (2 * max(r.gap, 0.0) / f.total) ** 0.5)
+            return
+        if solver == "newton-cholesky":
+            steps = newton(f, f.zeros() if begin is None else begin)
+        else:
+            steps = lbfgs(f, *start(f, generator, begin))
+        for at in steps:
+            distance = (max(-at.slope, 0.0) / f.total) ** 0.5
+            yield Progress(at.V + at.direction if distance < 0.1 else at.V, at.value, distance, at.direction)
+
+    def back(self, V: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weights and constants of all classes in scikit-learn's shapes; an absent class has the constant -inf."""
+        binary = len(self.present) == 2
+        W = V if binary or self.l1 else contrasts_of(len(self.present), V) @ V
+        coef, intercept = self.design.back(W, self.intercept)
+        if not bool(torch.isfinite(coef).all() and torch.isfinite(intercept).all()):
+            raise DataError("the weights overflow: a column is further than 1e150 from one; rescale it, and fit again")
+        if not binary and self.intercept:
+            intercept = intercept - intercept.mean()
+        if self.all_classes == len(self.present):
+            return coef, intercept
+        if binary:
+            coef, intercept = torch.cat([-coef / 2, coef / 2]), torch.cat([-intercept / 2, intercept / 2])
+        full = coef.new_zeros(self.all_classes, coef.shape[1])
+        constants = coef.new_full((self.all_classes,), -torch.inf)
+        full[self.present], constants[self.present] = coef, intercept
+        return full, constants
+
+
+def recedes(f: LogisticLoss, at: Progress) -> bool:
+    """Whether f falls forever along the weights or the last step: then it has no minimum.
+
+    That is so if every row's class wins, or ties with its rivals, by the scores that the direction alone gives
+    (Albert & Anderson 1984: the classes are separated, completely or but for ties); ties are told to a millionth.
+    """
+    for direction in (at.V, at.direction):
+        margins = f.margins(direction)
+        if margins.max() > 0 and margins.min() >= -1e-6 * margins.max():
+            return True
+    return False
+
+
+def still_moving(f: LogisticLoss, at: Progress) -> bool:
+    """Whether the last step moved some row's log odds although the likelihood hardly rose."""
+    return float(f.margins(at.direction).abs().max()) > 0.1
