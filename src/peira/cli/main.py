@@ -162,25 +162,25 @@ def methods(
     json: AsJson = False,
 ) -> None:
     """List the methods, or show the page of one."""
-    from . import commands
+    from . import describing
 
-    commands.methods(name, task=task, as_json=json)
+    describing.methods(name, task=task, as_json=json)
 
 
 @app.command()
 def data(source: Source, target: Target = None, json: AsJson = False) -> None:
     """Say what is in a table: kinds, missing values, and what was decided in reading it."""
-    from . import commands
+    from . import describing
 
-    commands.data(source, target=target, as_json=json)
+    describing.data(source, target=target, as_json=json)
 
 
 @app.command()
 def doctor(json: AsJson = False) -> None:
     """Check that Peira works on this machine, and say what it runs on."""
-    from . import commands
+    from . import describing
 
-    commands.doctor(as_json=json)
+    describing.doctor(as_json=json)
 
 
 def main() -> None:

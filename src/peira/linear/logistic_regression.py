@@ -114,7 +114,7 @@ class LogisticRegression(LogisticClassifier):
     >>> model.predict([[0.5], [4.5]]).tolist(), model.predict_proba([[2.5]]).round(3).tolist()
     (['no', 'yes'], [[0.5, 0.5]])
     >>> print(LogisticRegression(C=float("inf")).fit(X, y).summary())
-               estimate  std error       t       p      low   high
+               estimate  std error       z       p      low   high
     intercept    -3.035      2.546  -1.192  0.2332   -8.025  1.954
     x0            1.214     0.9126    1.33  0.1834  -0.5746  3.003
     log odds of 'yes'; log likelihood -2.478, AIC 8.956

@@ -77,7 +77,7 @@ class ProbitRegression(ProbabilisticClassifier):
     >>> model.predict_proba([[3.5]]).round(6)
     array([[0.5, 0.5]])
     >>> print(model.summary())
-               estimate  std error       t       p      low   high
+               estimate  std error       z       p      low   high
     intercept    -2.659      1.982  -1.342  0.1796   -6.543  1.225
     x0           0.7598     0.5346   1.421  0.1552  -0.2879  1.807
     log likelihood -2.41864, without inputs -4.15888; AIC 8.83729

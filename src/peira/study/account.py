@@ -3,12 +3,7 @@
 `account` gathers all of it; every part is a question asked of one `Outcome`.
 """
 
-import inspect
-import json
-import platform
-import shlex
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -16,7 +11,6 @@ import numpy as np
 import peira
 
 from ..core.iteration import limiting, task
-from ..core.params import describe
 from ..diagnosis import Evidence
 from ..experience.table import Table
 from ..explaining import permutation_importance
@@ -24,6 +18,7 @@ from ..measures import Measure, measures_for
 from .candidates import Candidate
 from .evaluating import Cell
 from .model import TableModel
+from .recipe import method_page, reproduce
 from .run import Run, plain
 from .verdict import LEVEL, Pooled, ties
 
@@ -68,8 +63,8 @@ def account(
         "learning": curve | {"history": history, "history_of": outcome.best.method},
         "explanation": explained,
         "errors": _errors(outcome),
-        "method_page": _method_page(outcome),
-        "reproduce": _reproduce(outcome),
+        "method_page": method_page(outcome),
+        "reproduce": reproduce(outcome),
     }
 
 
@@ -204,55 +199,3 @@ def _errors(outcome: Outcome, count: int = 10) -> list[dict[str, Any]]:
         {"row": int(X.rows[row]), **words, "values": {name: plain(X[name][row]) for name in X.names[:12]}}
         for row, words in zip(outcome.unseen.rows[worst], said, strict=True)
     ]
-
-
-def _method_page(outcome: Outcome) -> dict[str, Any]:
-    """The method in its own words, with the settings that were chosen."""
-    cls, method = outcome.best.cls, outcome.model.method
-    module = inspect.getmodule(cls)
-    return {
-        "title": outcome.best.title,
-        "text": inspect.cleandoc(module.__doc__ or ""),
-        "card": {name: getattr(cls.card, name) for name in ("reference", "cost", "exact", "incremental", "sparse")},
-        "parameters": [
-            {
-                "name": name,
-                "value": getattr(method, name),
-                "default": p.default,
-                "doc": p.doc,
-                "type": describe(p.annotation),
-            }
-            for name, p in cls.parameters().items()
-        ],
-    }
-
-
-def _reproduce(outcome: Outcome) -> dict[str, Any]:
-    """The command and the environment that give this report again."""
-    config = outcome.study.config
-    options = {"-y": outcome.study.target} | {
-        f"--{name}": config.get(name) for name in ("measure", "cv", "trials", "seed", "budget")
-    }
-    methods = config["methods"]
-    if methods != "all":
-        options["--methods"] = methods if isinstance(methods, str) else ",".join(methods)
-    words = [str(w) for option, value in options.items() if value is not None for w in (option, value)]
-    words += [w for name, kind in json.loads(config.get("kinds") or "{}").items() for w in ("--kind", f"{name}={kind}")]
-    words += [
-        w for true, said, cost in json.loads(config.get("costs") or "[]") for w in ("--cost", f"{true}:{said}={cost:g}")
-    ]
-    words += ["--calibrate", config["calibration"]] if config.get("calibration") else []
-    return {
-        "command": shlex.join(["peira", "learn", config["source"], *words]),
-        "python": (
-            f"import peira\nmodel = peira.load({'runs/' + outcome.run.path.name!r})\n"
-            f"model.predict(peira.read({config['source']!r}))"
-        ),
-        "environment": {
-            "python": platform.python_version(),
-            "machine": f"{platform.system()} {platform.machine()}",
-            **{name: version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")},
-        },
-        "data_sha256": outcome.run.state.get("data_sha256"),
-        "splits": "data/splits.json",
-    }

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from sklearn.utils import Tags
 
-from ..core import Card, ProbabilisticClassifier, param
+from ..core import Card, ProbabilisticClassifier, UnreadableError, param
 from ..core.errors import DataError
 from ..core.inputs import Queries
 from ..core.labels import open_labels
@@ -31,7 +31,7 @@ Calibration = Literal["none", "sigmoid", "isotonic", "temperature"]
 
 
 class TableClassifier(TableModel, ProbabilisticClassifier):
-    """A label predicted from a row of a table: design, optional basis functions, a method, and a decision.
+    """A label for each row of a table: design, basis functions, method, decision.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class TableClassifier(TableModel, ProbabilisticClassifier):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(method=get_method("LogisticRegression")())
+        return cls(method=get_method("GaussianNB")())
 
     def answer(self, verb: str, Z: np.ndarray) -> Any:
         """The answer of a verb ("predict", "predict_dist") to what `numbers` gave."""
@@ -106,6 +106,19 @@ class TableClassifier(TableModel, ProbabilisticClassifier):
 
     def _scores(self, queries: Queries) -> torch.Tensor:
         return torch.as_tensor(self.method_.predict_log_proba(queries.X))
+
+    def _check_learned(self) -> None:
+        super()._check_learned()
+        if not self.__sklearn_is_fitted__():
+            return
+        C, costs = len(self.classes_), getattr(self, "costs_", "")
+        right = isinstance(costs, np.ndarray) and costs.shape == (C, C) and costs.dtype.kind == "f"
+        if costs is not None and not (right and np.isfinite(costs).all() and (costs >= 0).all()):
+            raise UnreadableError(f"a stored TableClassifier needs costs_ to be None or {C} x {C} costs")
+        if not np.array_equal(getattr(self.method_, "classes_", None), self.classes_):
+            raise UnreadableError("a stored TableClassifier needs method_ to be a classifier of its classes")
+        if not hasattr(self.method_, "predict_dist"):
+            raise UnreadableError("a stored TableClassifier needs method_ to give probabilities")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

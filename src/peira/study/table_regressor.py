@@ -26,7 +26,7 @@ from .model import TableModel
 
 
 class TableRegressor(TableModel, Regressor):
-    """A number predicted from a row of a table: design, optional basis functions, and a method.
+    """A number for each row of a table: design, basis functions, method.
 
     Attributes
     ----------
