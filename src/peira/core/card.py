@@ -36,7 +36,8 @@ class Card:
     wraps : bool, default False
         Learns by way of another method, which is one of its parameters. The main job does not list it by itself.
     largest : dict of str to int, optional
-        Sizes beyond which the main job leaves the method out, such as ``{"D": 40}``.
+        Sizes beyond which the main job leaves the method out, such as ``{"D": 40}``: N rows, D columns (of basis
+        functions too), C classes, or CD weights of all classes.
     """
 
     tasks: str | tuple[str, ...]

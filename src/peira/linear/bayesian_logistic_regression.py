@@ -109,7 +109,7 @@ class BayesianLogisticRegression(ProbabilisticClassifier):
         cost="T (N K^2 D^2 + K^3 D^3)",
         incremental="approximate",
         linear_in_inputs=True,
-        largest={"D": 1000, "C": 30},
+        largest={"CD": 300, "C": 30},
     )
     alpha: float | None = param(
         None, "precision of the prior of the weights; None: chosen by the evidence", above=0, positional=True

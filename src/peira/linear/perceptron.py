@@ -98,7 +98,7 @@ class Perceptron(LinearClassifier):
         "last", "the last weights, their average over all showings, or a vote of all", tune=choice("last", "averaged")
     )
     fit_intercept: bool = param(True, "estimate a constant term for each class")
-    max_iter: int = param(100, "the most epochs; one without a mistake ends the fit", low=1)
+    max_iter: int = param(50, "the most epochs; one without a mistake ends the fit", low=1)
     eta0: float = param(1.0, "size of a correction", above=0)
     shuffle: bool = param(True, "show the rows in another order in each epoch")
     random_state: int | np.random.RandomState | None = param(0, "seed of the orders")

@@ -10,8 +10,10 @@ from ..core.method import Method
 from ..core.params import Parameter
 from ..core.registry import get_method, methods
 from ..core.tasks import TASKS
+from .model import SPLINE_DF
 
-_FEW_COLUMNS = 30  # up to here, all products of two columns are tried as well
+_LARGEST_DESIGN = 5_000_000  # numbers in a design with basis functions, times the classes
+_FEW_COLUMNS = 20  # up to here, all products of two columns are tried as well
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,18 @@ def candidates(task: str, *, wanted: str | list[str] = "all", sizes: dict[str, i
     return sorted(chosen, key=lambda c: (not c.baseline, not c.cls.card.exact, c.id))
 
 
-def _beyond(card: Card, sizes: dict[str, int]) -> str | None:
+def _beyond(card: Card, sizes: dict[str, int], expansion: str = "none") -> str | None:
     """Why a table of these sizes is too large for a method, or None."""
+    N, D, C = sizes["N"], sizes["D"], sizes.get("C", 1)
+    D = {"none": D, "splines": SPLINE_DF * D, "polynomial": D * (D + 3) // 2}[expansion]
+    found = {"N": N, "D": D, "C": C, "CD": C * D}
     told = (
-        f"{letter} = {sizes[letter]} is beyond the {limit} that it is offered for"
+        f"{letter} = {found[letter]} is beyond the {limit} that it is offered for"
         for letter, limit in card.largest.items()
-        if sizes.get(letter, 0) > limit
+        if found[letter] > limit
     )
+    if expansion != "none" and N * D * C > _LARGEST_DESIGN:
+        return f"{N} x {D} numbers for {C} classes are more than basis functions may have"
     return next(told, None)
 
 
@@ -112,7 +119,8 @@ def _candidate(name: str, card: Card, baseline: bool, sizes: dict[str, int], tri
     parameters = cls.parameters()
     expansions = ("none",)
     if card.linear_in_inputs:
-        expansions = ("none", "splines", "polynomial") if sizes["D"] <= _FEW_COLUMNS else ("none", "splines")
+        wider = ("splines", "polynomial") if sizes["D"] <= _FEW_COLUMNS else ("splines",)
+        expansions += tuple(expansion for expansion in wider if not _beyond(card, sizes, expansion))
     skip = _beyond(card, sizes)
     if cls.example().__sklearn_tags__().input_tags.positive_only:
         skip = "it takes counts or amounts, and the columns of the design are standardised"

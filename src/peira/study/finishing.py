@@ -24,6 +24,8 @@ from .run import Run, plain
 from .verdict import LEVEL, Pooled, leaderboard, procedure, ties
 from .wording import verdict_words
 
+_MANY_ROWS = 10_000
+
 
 def finish(study: Any, run: Run, cells: Sequence[Cell], test: Any = None) -> None:
     """Write the outcome of a study into its run.
@@ -63,7 +65,10 @@ def _carry_out(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str,
     run.update(best=outcome.best.id)
     _write_unseen(outcome)
     with task("learning curve"):
-        curve = learning_curve(outcome.model, study.X, study.y, study.folds, study.measure, study.config["seed"])
+        parts = 3 if len(study.y) < _MANY_ROWS else 2  # with many rows, folds differ little
+        curve = learning_curve(
+            outcome.model, study.X, study.y, study.folds, study.measure, study.config["seed"], parts=parts
+        )
     explained = explanation(outcome)
     verdict = _verdict(outcome, cells)
     findings = [finding.to_json() for finding in diagnose(evidence(outcome, curve, explained))]

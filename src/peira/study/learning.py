@@ -41,7 +41,7 @@ from .run import Run, as_json, plain
 
 _FRAME = "(a frame in memory)"
 _STDIN = Path("data") / "stdin"
-_SMALL = 200_000  # numbers in the table up to which starting processes costs more than it saves
+_PATIENCE = 8.0  # seconds of work from which on starting processes costs less than it saves
 
 
 def learn(
@@ -91,7 +91,7 @@ def learn(
     seed : int, default 0
         The same seed gives the same leaderboard, whatever the number of jobs.
     jobs : int, default -1
-        Processes; -1 is one for each core where the work is worth it.
+        Processes; -1 is one for each core where the work takes long enough.
     output : path, optional
         Folder of the run, ``runs/NAME`` by default. It must not exist.
     resume : path, optional
@@ -126,6 +126,8 @@ def learn(
     >>> run.state["state"]
     'complete'
     """
+    if jobs == 0 or jobs < -1:
+        raise ParameterError(f"jobs must be -1 or at least 1, got {jobs}")
     if resume is not None:
         run = Run.open(resume)
         if run.state.get("state") == "complete":
@@ -216,7 +218,7 @@ def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
         for cell in _cells(study, [(c, fold) for c, fold in todo if c.baseline], 1):
             keep(cell)
         with limiting(None if budget is None else budget - spent):
-            for cell in _cells(study, [(c, fold) for c, fold in todo if not c.baseline], _processes(jobs, study)):
+            for cell in _cells(study, [(c, fold) for c, fold in todo if not c.baseline], jobs):
                 keep(cell)
     stopped = "interrupted" if reason_to_stop() else "budget" if len(done) < total else None
     run.update(stopped=stopped, seconds=time.monotonic() - began)
@@ -229,18 +231,20 @@ def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
     return cells
 
 
-def _cells(study: Study, todo: list[tuple[Candidate, int]], processes: int) -> Iterator[Cell]:
-    """Evaluate cells, here or in other processes, as long as there is time."""
+def _cells(study: Study, todo: list[tuple[Candidate, int]], jobs: int) -> Iterator[Cell]:
+    """Evaluate cells as long as there is time: here, or in other processes, with -1 once it turns out to take long."""
 
     def arguments(candidate: Candidate, fold: int) -> tuple:
         train, test = study.folds[fold]
         return candidate, study.X, study.y, train, test, fold, study.protocol
 
-    if processes == 1:
-        for candidate, fold in todo:
-            if reason_to_stop():
-                return
-            yield evaluate(*arguments(candidate, fold))
+    processes = cpu_count() if jobs == -1 else jobs
+    began = time.monotonic()
+    while todo and (processes == 1 or (jobs == -1 and time.monotonic() - began < _PATIENCE)):
+        if reason_to_stop():
+            return
+        yield evaluate(*arguments(*todo.pop(0)))
+    if not todo:
         return
     deadline = time.time() + time_left()
     work = (delayed(evaluate)(*arguments(candidate, fold), until=deadline) for candidate, fold in todo)
@@ -258,14 +262,6 @@ def _cells(study: Study, todo: list[tuple[Candidate, int]], processes: int) -> I
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*tasks which were still being processed")
             results.close()
-
-
-def _processes(jobs: int, study: Study) -> int:
-    if jobs == 0 or jobs < -1:
-        raise ParameterError(f"jobs must be -1 or at least 1, got {jobs}")
-    if jobs == -1:
-        return 1 if study.X.shape[0] * study.X.shape[1] < _SMALL else cpu_count()
-    return jobs
 
 
 def parse_duration(budget: str | float | None) -> float | None:

@@ -29,6 +29,8 @@ from ..experience.basis import NaturalSpline, PolynomialFeatures
 from ..experience.design import DesignMatrix
 from ..experience.table import Table
 
+SPLINE_DF = 5
+"""Functions of each numeric column among the natural splines."""
 Expansion = Literal["none", "splines", "polynomial"]
 
 
@@ -163,5 +165,5 @@ def _on_host(X: Any) -> Any:
 
 def _basis(expansion: Expansion) -> Transformer | None:
     if expansion == "splines":
-        return NaturalSpline(df=5)
+        return NaturalSpline(df=SPLINE_DF)
     return PolynomialFeatures(degree=2, include_bias=False) if expansion == "polynomial" else None

@@ -27,6 +27,7 @@ from ..core.labels import open_labels
 from ..core.registry import get_method
 from .model import TableModel
 
+_FOLDS = 3  # of the calibration: enough rows to learn two numbers from
 Calibration = Literal["none", "sigmoid", "isotonic", "temperature"]
 
 
@@ -71,7 +72,7 @@ class TableClassifier(TableModel, ProbabilisticClassifier):
         if not hasattr(method, "predict_dist") and calibration == "none":
             calibration = "sigmoid"  # scores alone promise nothing
         if calibration != "none":
-            method = get_method("CalibratedClassifierCV")(estimator=method, method=calibration)
+            method = get_method("CalibratedClassifierCV")(estimator=method, method=calibration, cv=_FOLDS)
         like = Queries(torch.from_numpy(Z), as_numpy=True, device=torch.device("cpu"))
         _, self.classes_ = open_labels(y, len(Z), like, owner="TableClassifier")
         here = {str(label) for label in self.classes_.tolist()}
