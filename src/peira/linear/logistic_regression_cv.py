@@ -34,6 +34,8 @@ from .logistic_problem import LogisticProblem, Progress
 from .logistic_regression import LogisticClassifier
 from .model import linear_map
 
+IN_FOLDS = 30.0
+"""How many times ``tol`` log odds may be from the minimum while penalties are compared: scores move by about as much."""
 IMPOSSIBLE = math.log(np.finfo(float).eps)  # what a class counts that a fold's training rows lack
 
 
@@ -81,8 +83,10 @@ class LogisticRegressionCV(LogisticClassifier):
     class_weight: dict | Literal["balanced"] | None = param(None, "weight of each class: 'balanced', or a dictionary")
     scoring: Literal["neg_log_loss", "accuracy"] = param("neg_log_loss", "what the folds are judged by")
     rule: Literal["best", "one_se"] = param("best", "best score, or the smallest C within one standard error of it")
-    tol: float = param(1e-4, "how far the log odds may be from those at the minimum, root mean square", low=0)
-    max_iter: int = param(100, "most steps of the solver for each C", low=1)
+    tol: float = param(
+        1e-4, "how far the log odds may be from those at the minimum, root mean square; 30 times as far in folds", low=0
+    )
+    max_iter: int = param(1000, "most steps of the solver for each C", low=1)
     random_state: int | np.random.RandomState | None = param(0, "seed of the sample of rows that L-BFGS starts from")
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LogisticRegressionCV":
@@ -157,15 +161,20 @@ class LogisticRegressionCV(LogisticClassifier):
         )
 
     def _path(
-        self, problem: LogisticProblem, Cs: np.ndarray, share: float, generator: torch.Generator
+        self,
+        problem: LogisticProblem,
+        Cs: np.ndarray,
+        share: float,
+        generator: torch.Generator,
+        exact: float | None = None,
     ) -> Iterator[Progress]:
-        """The solution at each C, each from the one before it."""
+        """The solution at each C, each from the one before it: at ``exact`` to ``tol``, else as a comparison asks."""
         at: Progress | None = None
         for C in Cs:
-            begin = None if at is None else at.V
+            begin, tol = None if at is None else at.V, self.tol if exact == C else IN_FOLDS * self.tol
             steps = problem.solve(float(C), share, "auto", generator, begin)
             for index, at in zip(range(self.max_iter), steps, strict=False):
-                if at.distance <= self.tol:
+                if at.distance <= tol:
                     break
                 if index + 1 == self.max_iter:
                     self._worst = max(self._worst, at.distance)
@@ -196,7 +205,7 @@ class LogisticRegressionCV(LogisticClassifier):
 
     def _refit(self, data: Data, Cs: np.ndarray, share: float) -> None:
         problem = self._problem(data, share)
-        path = self._path(problem, Cs, share, data.generator())
+        path = self._path(problem, Cs, share, data.generator(), exact=Cs[-1])
         for step in iterate(self, len(Cs), name="penalty"):
             at = next(path)
             step.record(objective=Cs[step.index] * at.value, distance=at.distance)
