@@ -35,7 +35,7 @@ from .logistic_regression import LogisticClassifier
 from .model import linear_map
 
 IN_FOLDS = 30.0
-"""How many times ``tol`` log odds may be from the minimum while penalties are compared: scores move by about as much."""
+"""How many times ``tol`` log odds may be off where penalties are compared; scores move by about as much."""
 IMPOSSIBLE = math.log(np.finfo(float).eps)  # what a class counts that a fold's training rows lack
 
 
