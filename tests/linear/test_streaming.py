@@ -173,10 +173,8 @@ def test_folds_of_a_stream_are_dealt_in_turn(seed, name, F, N, kind):
         agree(streamed(FOLDED[name](F), ends, given, y, w), batch, rtol)
 
 
-@pytest.mark.parametrize("name", FOLDED)
+@pytest.mark.parametrize("name", [name for name in FOLDED if "ridge" not in name])  # RidgeCV leaves one out by default
 def test_without_weights_and_with_five_folds_by_default(seed, name):
-    if "ridge" in name:
-        pytest.skip("without cv, RidgeCV leaves one out")
     X, y, _ = table(41, seed=seed)
     model = streamed(FOLDED[name](None), [7, 8], X, y)
     assert len(model.parts_) == 5 and model.mse_path_.shape[-1] == 5

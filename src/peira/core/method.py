@@ -92,10 +92,15 @@ class Method(Parametrised, BaseEstimator):
 
     # ------------------------------------------------------------------ the door
 
-    def _begin(self, X: Any, y: Any = None, sample_weight: Any = None, *, supervised: bool | None = None) -> Data:
-        """Check parameters and data, forget what was learned, note the signature of the inputs."""
+    def _begin(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, supervised: bool | None = None, **known: Any
+    ) -> Data:
+        """Check parameters and data, forget what was learned, note the signature of the inputs.
+
+        What a kind knows of its targets besides goes on to its `_open`.
+        """
         self._check_parameters()
-        data = self._open(X, y, sample_weight, supervised)
+        data = self._open(X, y, sample_weight, supervised, **known)
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("__")]:
             delattr(self, name)
         if is_frame(X) or isinstance(X, np.ndarray | list):
@@ -109,13 +114,15 @@ class Method(Parametrised, BaseEstimator):
             data.seed = self.seed_ = draw_seed(self.random_state)
         return data
 
-    def _continue(self, X: Any, y: Any = None, sample_weight: Any = None, *, supervised: bool | None = None) -> Data:
+    def _continue(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, supervised: bool | None = None, **known: Any
+    ) -> Data:
         """The same door for ``partial_fit``: keeps what is learned, and the signature must agree."""
         if not self.__sklearn_is_fitted__():
-            return self._begin(X, y, sample_weight, supervised=supervised)
+            return self._begin(X, y, sample_weight, supervised=supervised, **known)
         self._check_parameters()
         self._check_signature(X)
-        data = self._open(X, y, sample_weight, supervised)
+        data = self._open(X, y, sample_weight, supervised, **known)
         self._check_width(data)
         if data.Y is not None and ([] if data.squeeze else [int(data.Y.shape[1])]) != self.target_shape_:
             raise DataError(

@@ -35,11 +35,11 @@ import numpy as np
 import torch
 from scipy.optimize import isotonic_regression, minimize_scalar
 from scipy.special import expit, logsumexp
-from sklearn.model_selection import check_cv
 
 from ..core import Card, DataError, Method, ParameterError, ProbabilisticClassifier, UnreadableError, param
 from ..core.inputs import Data, Queries
 from ..core.kinds import Classifier
+from .folds import Folds, make_folds
 
 FAR = 700.0  # scores beyond this (of an impossible class, say) count as this far off
 TINY = 1e-16
@@ -127,7 +127,7 @@ class CalibratedClassifierCV(ProbabilisticClassifier):
         codes = data.codes.numpy(force=True)
         S = np.full((len(codes), len(data.classes)), -np.inf)
         held_out = np.zeros(len(codes), dtype=int)
-        for train, test in self._folds(codes, data.classes):
+        for train, test in self._folds(data, codes):
             part = _fitted(base, data, train)
             place = np.searchsorted(data.classes, part.classes_)
             S[np.ix_(test, place)] = _scores_of(part, data.X[test], self.method)
@@ -139,21 +139,17 @@ class CalibratedClassifierCV(ProbabilisticClassifier):
             )
         return S
 
-    def _folds(self, codes: np.ndarray, classes: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _folds(self, data: Data, codes: np.ndarray) -> Folds:
         """Training and test rows of each fold."""
         if not isinstance(self.cv, int):
-            try:
-                pairs = check_cv(self.cv, codes, classifier=True).split(np.empty((len(codes), 1)), codes)
-                return [(np.asarray(train), np.asarray(test)) for train, test in pairs]
-            except ValueError as error:
-                raise DataError(f"cv can't make its folds of {len(codes)} rows: {error}") from error
+            return make_folds(data, self.cv, "CalibratedClassifierCV")
         if self.cv < 2:
             raise ParameterError(f"parameter 'cv' of CalibratedClassifierCV must be at least 2, got {self.cv}")
         counts = np.bincount(codes)
         if (single := np.flatnonzero(counts == 1)).size:
             raise DataError(
-                f"class {classes.tolist()[single[0]]!r} has a single row: none would be left to learn it from when it "
-                "is held out; calibration needs two rows of each class"
+                f"class {data.classes.tolist()[single[0]]!r} has a single row: none would be left to learn it from "
+                "when it is held out; calibration needs two rows of each class"
             )
         turn = np.empty(len(codes), np.int64)
         turn[np.argsort(codes, kind="stable")] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -46,10 +46,15 @@ class Split(NamedTuple):
 
 
 def make_folds(data: Data, cv: object, owner: str) -> Folds:
-    """Pairs of training and test rows: ``cv`` is a number, a splitter, such pairs, or None for five folds."""
+    """Pairs of training and test rows: ``cv`` is a number, a splitter, such pairs, or None for five folds.
+
+    A number of folds is stratified where the targets are labels.
+    """
+    labelled = data.codes is not None
+    y = (data.codes if labelled else data.Y[:, 0]).numpy(force=True)
     try:
-        y = data.Y[:, 0].numpy(force=True)
-        return [tuple(map(np.asarray, fold)) for fold in check_cv(cv).split(np.empty((len(data), 1)), y)]
+        splitter = check_cv(cv, y, classifier=labelled)
+        return [tuple(map(np.asarray, fold)) for fold in splitter.split(np.empty((len(data), 1)), y)]
     except ValueError as error:
         raise DataError(f"{owner} can't make its folds of {len(data)} rows: {error}") from error
 

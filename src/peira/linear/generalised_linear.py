@@ -33,7 +33,7 @@ import torch
 from scipy.linalg import helmert
 
 from ..core.errors import DataError, RankWarning
-from ..numerics.cholesky import NotPositiveDefiniteError, cholesky
+from ..numerics.cholesky import NotPositiveDefiniteError, scaled_cholesky
 from ..numerics.moments import gram
 from .gaussian_weights import GaussianWeights
 
@@ -246,15 +246,12 @@ def mode(problem: Problem, theta: torch.Tensor, tol: float = 1e-9, max_iter: int
 
 def factored(A: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
     """Cholesky factor of A scaled to a unit diagonal, the scale (roots of the diagonal), and the jitter needed."""
-    scale = A.diagonal().sqrt()
-    if not bool(torch.isfinite(scale).all()):
+    if not bool(torch.isfinite(A.diagonal()).all()):
         raise DataError("the curvature of the likelihood overflows: rescale the columns, and fit again")
-    scale = torch.where(scale > 0, scale, 1.0)
     try:
-        L, jitter = cholesky(A / scale[:, None] / scale)
+        return scaled_cholesky(A)
     except NotPositiveDefiniteError as error:
         raise DataError(f"the likelihood has no curvature in some direction: {error}") from error
-    return L, scale, jitter
 
 
 def laplace(problem: Problem, theta: torch.Tensor) -> GaussianWeights:

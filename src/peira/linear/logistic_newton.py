@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..numerics.cholesky import cholesky
+from ..numerics.cholesky import scaled_cholesky
 from .logistic_loss import LogisticLoss
 
 EPS = torch.finfo(torch.float64).eps
@@ -64,14 +64,11 @@ def newton(f: LogisticLoss, V: torch.Tensor) -> Iterator[Iterate]:
 
 
 class Factor:
-    """The Cholesky factor of a Hessian, its diagonal scaled to one first: units of the columns lose no digits."""
+    """The Cholesky factor of a Hessian."""
 
     def __init__(self, H: torch.Tensor):
-        scale = H.diagonal().sqrt()
-        self.scale = torch.where(scale > 0, scale, 1.0)
-        H = H / self.scale / self.scale[:, None]
-        H.diagonal()[scale <= 0] = 1.0
-        self.L, self.jitter = cholesky(H)
+        idle = H.diagonal() <= 0  # weights that f does not depend on stay where they are
+        self.L, self.scale, self.jitter = scaled_cholesky(H + idle.to(H.dtype).diag() if bool(idle.any()) else H)
 
     def solve(self, G: torch.Tensor) -> torch.Tensor:
         """H^-1 g for g all entries of G, in the shape of G."""

@@ -25,11 +25,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from sklearn.model_selection import check_cv
 
 from ..core import Card, DataError, ParameterError, iterate, param
 from ..core.inputs import Data
 from ..core.iteration import warn_not_converged
+from .folds import make_folds
 from .logistic_problem import LogisticProblem, Progress
 from .logistic_regression import LogisticClassifier
 from .model import linear_map
@@ -113,7 +113,7 @@ class LogisticRegressionCV(LogisticClassifier):
         Cs, shares = self._grid()
         data = self._begin(X, y, sample_weight)
         self._require_classes(data)
-        folds = self._folds(data)
+        folds = make_folds(data, self.cv, "LogisticRegressionCV")
         self._worst = 0.0
         scores = np.full((len(folds), len(shares), len(Cs)), np.nan)
         for step in iterate(self, len(folds), name="fold"):
@@ -146,14 +146,6 @@ class LogisticRegressionCV(LogisticClassifier):
                 f"got {self.l1_ratios!r}"
             )
         return Cs, shares
-
-    def _folds(self, data: Data) -> list[tuple[np.ndarray, np.ndarray]]:
-        try:
-            splitter = check_cv(self.cv, data.codes.numpy(force=True), classifier=True)
-            folds = list(splitter.split(np.empty((len(data), 1)), data.codes.numpy(force=True)))
-        except ValueError as error:
-            raise DataError(f"LogisticRegressionCV can't make its folds of {len(data)} rows: {error}") from error
-        return [(np.asarray(train), np.asarray(test)) for train, test in folds]
 
     def _problem(self, data: Data, share: float) -> LogisticProblem:
         return LogisticProblem(

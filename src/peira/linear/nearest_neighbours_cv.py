@@ -18,6 +18,7 @@ Reference: Cover (1969), in Methodologies of Pattern Recognition, 111-132 (the e
 nearest neighbours); Hastie, Tibshirani & Friedman (2009), 7.10 and 13.3.
 """
 
+from abc import abstractmethod
 from typing import Any, Self
 
 import torch
@@ -36,9 +37,9 @@ class ChosenNeighbours(NeighbourMethod):
     def _k(self) -> int:
         return self.n_neighbors_
 
+    @abstractmethod
     def _loss(self, near: torch.Tensor, votes: torch.Tensor) -> torch.Tensor:
         """What each training row's prediction by these votes of others costs, (N,)."""
-        raise NotImplementedError
 
     def _choose(self) -> Self:
         rows, N = self._training(), self.n_samples_fit_

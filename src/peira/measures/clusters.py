@@ -28,7 +28,7 @@ All take Euclidean distances. None compares well across different numbers of clu
 favours the round shapes that its formula describes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +36,10 @@ import numpy as np
 import torch
 
 from ..core.errors import DataError
+from ..numerics.distances import blocked, distances, metric
 from .arrays import numbers
 from .labels import open_labels
 from .measure import Measure
-
-_BLOCK = 4_000_000  # distances held in memory at a time
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,6 @@ def _centres(x: torch.Tensor, codes: torch.Tensor, K: int) -> tuple[torch.Tensor
     """The mean (K, D) and the number (K,) of each cluster's points."""
     n = torch.bincount(codes, minlength=K)
     return torch.zeros(K, x.shape[1], dtype=x.dtype).index_add(0, codes, x) / n[:, None], n
-
-
-def _distances(x: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Blocks of rows of the distances of all points, from differences rather than squares: no cancellation."""
-    rows = max(1, _BLOCK // len(x))
-    for start in range(0, len(x), rows):
-        block = slice(start, start + rows)
-        yield block, torch.cdist(x[block], x, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def scatter(X: Any, labels: Any) -> Scatter:
@@ -139,7 +130,7 @@ def silhouette_samples(X: Any, labels: Any) -> np.ndarray:
     x, codes, K = _compared(X, labels)
     n = torch.bincount(codes, minlength=K).to(x.dtype)
     s = torch.empty(len(x), dtype=x.dtype)
-    for block, d in _distances(x):
+    for block, d in blocked(x, x, metric("euclidean")):
         sums = torch.zeros(len(d), K, dtype=x.dtype).index_add(1, codes, d)
         own = codes[block, None]
         a = sums.gather(1, own)[:, 0] / (n[own[:, 0]] - 1)
@@ -191,7 +182,7 @@ def davies_bouldin_score(X: Any, labels: Any) -> float:
     x, codes, K = _compared(X, labels)
     m, n = _centres(x, codes, K)
     S = torch.zeros(K, dtype=x.dtype).index_add(0, codes, (x - m[codes]).norm(dim=1)) / n
-    apart = torch.cdist(m, m, compute_mode="donot_use_mm_for_euclid_dist")
+    apart = distances(m, m, metric("euclidean"))
     ratio = torch.where(apart > 0, (S[:, None] + S) / apart, 0.0)
     return float(ratio.amax(1).mean())
 
@@ -222,7 +213,7 @@ def dunn_index(X: Any, labels: Any) -> float:
     """
     x, codes, _ = _compared(X, labels)
     apart, wide = torch.tensor(torch.inf, dtype=x.dtype), torch.tensor(0.0, dtype=x.dtype)
-    for block, d in _distances(x):
+    for block, d in blocked(x, x, metric("euclidean")):
         same = codes[block, None] == codes
         apart = torch.minimum(apart, torch.where(same, torch.inf, d).amin())
         wide = torch.maximum(wide, torch.where(same, d, 0.0).amax())

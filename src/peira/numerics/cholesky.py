@@ -57,3 +57,32 @@ def cholesky(A: torch.Tensor, *, largest: float = 1e-6) -> tuple[torch.Tensor, f
         f"the matrix is not positive definite: its smallest eigenvalue is {smallest:.3g}, "
         f"and adding {largest:g} times its mean diagonal ({scale:.3g}) did not help"
     )
+
+
+def scaled_cholesky(A: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
+    r"""Cholesky factor of A brought to a unit diagonal: what units the columns have then costs no digits.
+
+    .. math:: A = D L L^T D, \quad D_{jj} = \sqrt{A_{jj}}
+
+    Parameters
+    ----------
+    A : tensor of shape (N, N)
+        Symmetric.
+
+    Returns
+    -------
+    L : tensor of shape (N, N)
+    scale : tensor of shape (N,)
+        The diagonal of D; 1 where that of A is 0.
+    jitter : float
+        As of `cholesky`, in units of a unit diagonal.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        As `cholesky`.
+    """
+    scale = A.diagonal().sqrt()
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    L, jitter = cholesky(A / scale[:, None] / scale)
+    return L, scale, jitter

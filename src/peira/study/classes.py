@@ -14,8 +14,11 @@ from ..measures import (
     ConfusionMatrix,
     average_precision_score,
     choose_threshold,
+    f1_score,
     get_measure,
     precision_recall_curve,
+    precision_score,
+    recall_score,
     reliability_curve,
     roc_curve,
 )
@@ -38,23 +41,19 @@ def class_table(observed: np.ndarray, predicted: np.ndarray, classes: np.ndarray
     observed, predicted : array of shape (N,)
         Positions in ``classes``.
     """
-    C = len(classes)
-    counts = np.bincount(observed * C + predicted, minlength=C * C).reshape(C, C)
-    right, support, said = np.diag(counts), counts.sum(1), counts.sum(0)
+    support = np.bincount(observed, minlength=len(classes))
+    each = {"labels": np.arange(len(classes)), "average": None, "zero_division": np.nan}
+    rates = {
+        "precision": precision_score(observed, predicted, **each),
+        "recall": recall_score(observed, predicted, **each),
+        "f1": f1_score(observed, predicted, **each),
+    }
     rare = is_rare(support)
-    rows = []
-    for c in np.argsort(-support, kind="stable"):
-        rows.append(
-            {
-                "label": str(classes[c]),
-                "support": int(support[c]),
-                "rare": bool(rare[c]),
-                "precision": float(right[c] / said[c]) if said[c] else None,
-                "recall": float(right[c] / support[c]) if support[c] else None,
-                "f1": float(2 * right[c] / (support[c] + said[c])) if support[c] + said[c] else None,
-            }
-        )
-    return rows
+    return [
+        {"label": str(classes[c]), "support": int(support[c]), "rare": bool(rare[c])}
+        | {name: None if np.isnan(rate[c]) else float(rate[c]) for name, rate in rates.items()}
+        for c in np.argsort(-support, kind="stable")
+    ]
 
 
 def is_rare(counts: np.ndarray) -> np.ndarray:

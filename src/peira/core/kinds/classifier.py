@@ -105,10 +105,9 @@ class Classifier(ClassifierMixin, Method):
     # ------------------------------------------------------------------ the door
 
     def _begin(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, supervised: bool | None = None, classes: Any = None
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, supervised: bool | None = None, **known: Any
     ) -> Data:
-        self._declared = classes
-        data = super()._begin(X, y, sample_weight, supervised=supervised)
+        data = super()._begin(X, y, sample_weight, supervised=supervised, **known)
         self.classes_ = data.classes
         return data
 
@@ -120,18 +119,16 @@ class Classifier(ClassifierMixin, Method):
                 f"class_weight={self.class_weight!r} of {type(self).__name__} needs all rows at once, and partial_fit "
                 "sees them in blocks: give the weights as a dict"
             )
-        if not self.__sklearn_is_fitted__():
-            return self._begin(X, y, sample_weight, supervised=supervised, classes=classes)
-        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+        learned = getattr(self, "classes_", classes)
+        if classes is not None and not np.array_equal(np.unique(classes), np.unique(learned)):
             raise DataError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_.tolist()!r}"
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {learned.tolist()!r}"
             )
-        return super()._continue(X, y, sample_weight, supervised=supervised)
+        return super()._continue(X, y, sample_weight, supervised=supervised, classes=learned)
 
-    def _open(self, X: Any, y: Any, sample_weight: Any, supervised: bool | None) -> Data:
+    def _open(self, X: Any, y: Any, sample_weight: Any, supervised: bool | None, classes: Any = None) -> Data:
         data = super()._open(X, y, sample_weight, False)
-        declared = vars(self).pop("_declared", getattr(self, "classes_", None))
-        data.codes, data.classes = open_labels(y, len(data), data, declared, owner=type(self).__name__)
+        data.codes, data.classes = open_labels(y, len(data), data, classes, owner=type(self).__name__)
         if (given := getattr(self, "class_weight", None)) is not None:
             w = class_weights(given, data, owner=type(self).__name__)
             data.w = w if data.w is None else data.w * w

@@ -78,9 +78,7 @@ def verdict(report: dict, measure: Measure) -> dict[str, Any] | None:
             }
         )
     if isinstance(v.get("clear_winner"), bool):
-        rows = records(report.get("leaderboard"), 10_000)
-        names = {str(r.get(key)): _title(r) for key in ("method", "id") for r in rows[::-1]}
-        tied = [names.get(t, t) for t in sentences(v.get("tied_with"), 50)]
+        tied = sentences(v.get("tied_with"), 50)
         figures.append(
             {
                 "name": "Clear winner?",
