@@ -1,7 +1,7 @@
 """A method as a tree of plain values that JSON can write, and back.
 
 Allowed leaves are None, bool, int, float, str, list, tuple, dict, arrays of numbers or strings,
-tensors, and methods. What JSON lacks stands as a dictionary whose key "$" names the kind; arrays
+tensors, values and methods. What JSON lacks stands as a dictionary whose key "$" names the kind; arrays
 are put aside by name, for safetensors to hold. Anything else is refused, on the way out with a
 TypeError and on the way in with an `UnreadableError`.
 """
@@ -16,6 +16,7 @@ import torch
 from .errors import DataError, UnreadableError, closest
 from .method import Method
 from .registry import key_of, registry
+from .value import Value, values
 
 # How a method is used, noted by scikit-learn's set_output and set_fit_request: no part of what it knows.
 _SETTINGS = {"_sklearn_output_config", "_metadata_request"}
@@ -66,6 +67,9 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
         return _pack_array(value, tensors, where)
     if isinstance(value, Method):
         return {"$": "method", **pack_method(value, tensors, where)}
+    if isinstance(value, Value) and key_of(type(value)) in values():
+        parameters = {n: _pack(v, tensors, f"{where}.{n}") for n, v in vars(value).items()}
+        return {"$": "value", "value": key_of(type(value)), "parameters": parameters}
     raise TypeError(
         f"{where} is a {type(value).__name__}, which is never stored; allowed are None, bool, int, float, str, list, "
         "tuple, dict, arrays of numbers or strings, tensors and methods"
@@ -168,7 +172,23 @@ def _unpack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
         return _unpack_array(value, tensors, where)
     if kind == "method":
         return unpack_method(value, tensors)
+    if kind == "value":
+        return _unpack_value(value, tensors, where)
     raise UnreadableError(f"{where} is stored as {kind!r}, which this version of Peira does not know")
+
+
+def _unpack_value(value: dict[str, Any], tensors: dict[str, torch.Tensor], where: str) -> Value:
+    key = field(value, "value", str)
+    cls = values().get(key)
+    if cls is None:
+        raise UnreadableError(f"{where} is stored as {key!r}, which is not one of Peira's; {closest(key, values())}")
+    parameters = {n: _unpack(v, tensors, f"{where}.{n}") for n, v in field(value, "parameters", dict).items()}
+    if parameters.keys() != cls.parameters().keys():
+        raise UnreadableError(f"{where} is a {cls.__name__} with the parameters {', '.join(sorted(parameters))}")
+    try:
+        return cls(**parameters)
+    except (TypeError, ValueError) as error:
+        raise UnreadableError(f"{where} cannot be used: {error}") from error
 
 
 def _unpack_array(value: dict[str, Any], tensors: dict[str, torch.Tensor], where: str) -> torch.Tensor | np.ndarray:

@@ -185,6 +185,9 @@ class Parametrised:
             }
         return cls._resolved_parameters
 
+    def _constructed(self) -> None:
+        """What the constructor does beyond storing: nothing for methods, checks for immutable values."""
+
     def _check_parameters(self) -> None:
         for name, p in type(self).parameters().items():
             p.check(getattr(self, name), type(self).__name__)
@@ -208,6 +211,7 @@ def _constructor(parameters: dict[str, Parameter], owner: str):
                 raise TypeError(f"{owner} got parameter {name!r} twice")
         for name, value in (defaults | given | kwargs).items():
             setattr(self, name, value)
+        self._constructed()
 
     P = inspect.Parameter
     __init__.__signature__ = inspect.Signature(
