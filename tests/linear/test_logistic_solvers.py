@@ -13,6 +13,7 @@ from peira.linear.logistic_design import Design
 from peira.linear.logistic_loss import LogisticLoss, contrasts_of
 from peira.linear.logistic_newton import Factor, newton
 from peira.linear.logistic_quasi_newton import lbfgs, start
+from peira.linear.logistic_state import State
 
 
 def loss(seed: int, N: int = 60, D: int = 3, C: int = 3, *, csr: bool = False, intercept: bool = True, contrasts=True):
@@ -170,7 +171,7 @@ def test_what_is_common_to_all_classes_leaves_the_weights(seed):
     f.ridge[0] = 0.0
     l1 = torch.tensor([1.0, 0.5, 2.0, 1e-9])
     W = torch.randn(5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) + 1.0
-    state = descent._State(f, l1.double(), W.clone())
+    state = State(f, l1.double(), W.clone())
     before = state.losses.clone()
     state.take_out_common()
     torch.testing.assert_close(state.losses, before)

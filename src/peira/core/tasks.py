@@ -69,6 +69,16 @@ TASKS: dict[str, Task] = {
         Task("clustering", "which items belong together?", ("predict",), "none", "silhouette", "bootstrap", "", "iris"),
         Task("density", "how likely is an item?", ("log_prob", "sample"), "none", "nll", "k-fold", "", "iris"),
         Task(
+            "anomaly",
+            "which items are unlike the others?",
+            ("predict", "log_prob"),
+            "none",
+            "roc_auc",
+            "k-fold",
+            "",
+            "iris",
+        ),
+        Task(
             "representation",
             "which few numbers describe an item?",
             ("transform", "inverse_transform"),

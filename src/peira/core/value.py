@@ -73,7 +73,7 @@ class Value(Parametrised):
 def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.array_equal(a, b)
-    return type(a) is type(b) and a == b or isinstance(a, int | float) and isinstance(b, int | float) and a == b
+    return (type(a) is type(b) and a == b) or (isinstance(a, int | float) and isinstance(b, int | float) and a == b)
 
 
 def _show(value: Any) -> str:

@@ -20,6 +20,7 @@ anything else                             L-BFGS with a cheaper guess (:mod:`~pe
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from scipy import sparse
 
@@ -30,6 +31,7 @@ from .logistic_design import Design
 from .logistic_loss import LogisticLoss, contrasts_of
 from .logistic_newton import newton
 from .logistic_quasi_newton import lbfgs, start, suits_sample
+from .logistic_stochastic import saga
 
 NEWTON_ALWAYS = 4_000
 NEWTON_BEST = 400
@@ -68,6 +70,8 @@ class LogisticProblem:
         Whether there is a constant, any penalty, an L1 penalty.
     owner : str
         Who asks, for messages.
+    solver : str, default "auto"
+        "auto" chooses by shape.
 
     Attributes
     ----------
@@ -75,7 +79,7 @@ class LogisticProblem:
         Positions of the classes that have rows.
     """
 
-    def __init__(self, data: Data, *, fit_intercept: bool, penalised: bool, l1: bool, owner: str):
+    def __init__(self, data: Data, *, fit_intercept: bool, penalised: bool, l1: bool, owner: str, solver: str = "auto"):
         X, codes, self.intercept = data.X, data.codes, fit_intercept
         self.w = data.tensor(torch.ones(len(data))) if data.w is None else data.w
         if not bool((self.w > 0).all()):
@@ -87,8 +91,8 @@ class LogisticProblem:
                 f"{owner} needs at least 2 classes with rows of positive weight, got {len(self.present)} class; "
                 "are the weights right?"
             )
-        self.all_classes, self.penalised, self.l1 = len(data.classes), penalised, l1
-        if l1 and not sparse.issparse(X):  # scalar loops
+        self.all_classes, self.penalised, self.l1, self.asked = len(data.classes), penalised, l1, solver
+        if (l1 or solver == "saga") and not sparse.issparse(X):  # scalar loops
             X, self.codes, self.w = X.cpu(), self.codes.cpu(), self.w.cpu()
         self.design = Design.of(X, self.w, fit_intercept, scaled=not l1)
         D = X.shape[1]
@@ -99,8 +103,8 @@ class LogisticProblem:
         m = 1 if len(self.present) == 2 else len(self.present) - 1
         return m * (D + self.intercept)
 
-    def loss(self, C: float, l1_ratio: float) -> LogisticLoss:
-        """The smooth part of the objective."""
+    def loss(self, C: float, l1_ratio: float, contrasts: bool | None = None) -> LogisticLoss:
+        """The smooth part of the objective; without contrasts where there is an L1 penalty, if not asked otherwise."""
         ridge = (1 - l1_ratio) / C / self.design.scale[self.design.kept].square()
         return LogisticLoss(
             self.design.X,
@@ -109,13 +113,13 @@ class LogisticProblem:
             self.w,
             ridge.clamp(max=1e200),
             self.intercept,
-            contrasts=not self.l1,
+            contrasts=not self.l1 if contrasts is None else contrasts,
         )
 
-    def solver(self, f: LogisticLoss, asked: str) -> str:
+    def solver(self, f: LogisticLoss) -> str:
         """The solver that fits the shape, or the one asked for."""
-        if asked != "auto":
-            return asked
+        if self.asked != "auto":
+            return self.asked
         if self.l1:
             return "coordinate-descent"
         if not self.penalised and f.size <= NEWTON_ALWAYS:
@@ -123,15 +127,13 @@ class LogisticProblem:
         return "newton-cholesky" if f.size <= NEWTON_BEST and not suits_sample(f) else "lbfgs"
 
     def solve(
-        self, C: float, l1_ratio: float, asked: str, generator: torch.Generator, begin: torch.Tensor | None = None
+        self, C: float, l1_ratio: float, generator: torch.Generator, begin: torch.Tensor | None = None
     ) -> Iterator[Progress]:
         """The way of a solver to the minimum, from ``begin`` if given; ends where rounding forbids more."""
         f = self.loss(C, l1_ratio)
-        solver = self.solver(f, asked)
-        if solver == "coordinate-descent":
-            mu = f.ridge.new_full((f.D,), l1_ratio / C)
-            for r in descend(f, mu, f.zeros() if begin is None else begin):
-                yield Progress(r.W, r.value, (2 * max(r.gap, 0.0) / f.total) ** 0.5)
+        solver = self.solver(f)
+        if solver in ("coordinate-descent", "saga"):
+            yield from self._by_rounds(solver, C, l1_ratio, generator, begin)
             return
         if solver == "newton-cholesky":
             steps = newton(f, f.zeros() if begin is None else begin)
@@ -140,6 +142,22 @@ class LogisticProblem:
         for at in steps:
             distance = (max(-at.slope, 0.0) / f.total) ** 0.5
             yield Progress(at.V + at.direction if distance < 0.1 else at.V, at.value, distance, at.direction)
+
+    def _by_rounds(
+        self, solver: str, C: float, l1_ratio: float, generator: torch.Generator, begin: torch.Tensor | None
+    ) -> Iterator[Progress]:
+        """The solvers that know a duality gap, and move a vector of weights for each class."""
+        f = self.loss(C, l1_ratio, contrasts=False)
+        mu = f.ridge.new_full((f.D,), l1_ratio / C)
+        Q = contrasts_of(f.classes, mu) if f.m > 1 and not self.l1 else None
+        W = f.zeros() if begin is None else begin if Q is None else Q @ begin
+        if solver == "saga":
+            rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator, device=generator.device)))
+            rounds = saga(f, mu, W, rng)
+        else:
+            rounds = descend(f, mu, W)
+        for r in rounds:
+            yield Progress(r.W if Q is None else Q.T @ r.W, r.value, (2 * max(r.gap, 0.0) / f.total) ** 0.5)
 
     def back(self, V: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Weights and constants of all classes in scikit-learn's shapes; an absent class has the constant -inf."""

@@ -52,7 +52,7 @@ from .logistic_problem import LogisticProblem, Progress, recedes, still_moving
 from .model import linear_map
 
 LARGEST_COVARIANCE = 4_000  # parameters
-Solver = Literal["auto", "newton-cholesky", "lbfgs", "coordinate-descent"]
+Solver = Literal["auto", "newton-cholesky", "lbfgs", "coordinate-descent", "saga"]
 
 
 class LogisticClassifier(LinearClassifier, ProbabilisticClassifier):
@@ -162,16 +162,17 @@ class LogisticRegression(LogisticClassifier):
         self._require_classes(data)
         penalised = math.inf > self.C
         l1 = penalised and self.l1_ratio > 0
-        if self.solver != "auto" and l1 != (self.solver == "coordinate-descent"):
-            raise ParameterError(
-                f"solver={self.solver!r} of LogisticRegression {'has no' if l1 else 'needs an'} L1 penalty, got "
-                f"l1_ratio={self.l1_ratio!r}, C={self.C!r}: take solver='auto', or another l1_ratio"
-            )
+        self._require_suitable_solver(penalised, l1)
         problem = LogisticProblem(
-            data, fit_intercept=self.fit_intercept, penalised=penalised, l1=l1, owner="LogisticRegression"
+            data,
+            fit_intercept=self.fit_intercept,
+            penalised=penalised,
+            l1=l1,
+            owner="LogisticRegression",
+            solver=self.solver,
         )
         f = problem.loss(self.C, self.l1_ratio)
-        self.solver_ = problem.solver(f, self.solver)
+        self.solver_ = problem.solver(f)
         V = self._descend(problem, f, data)
         coef, intercept = problem.back(V)
         self._learned(data, data.tensor(coef), data.tensor(intercept))
@@ -180,9 +181,23 @@ class LogisticRegression(LogisticClassifier):
             self._keep_standard_errors(problem, f, V, data)
         return self
 
+    def _require_suitable_solver(self, penalised: bool, l1: bool) -> None:
+        given, wrong = f"l1_ratio={self.l1_ratio!r}, C={self.C!r}", ""
+        if l1 and self.solver in ("newton-cholesky", "lbfgs"):
+            wrong = "has no L1 penalty"
+        elif not l1 and self.solver == "coordinate-descent":
+            wrong = "needs an L1 penalty"
+        elif not penalised and self.solver == "saga":
+            wrong = "needs a penalty: its rate and its certificate rest on one"
+        if wrong:
+            raise ParameterError(
+                f"solver={self.solver!r} of LogisticRegression {wrong}; got {given}: take solver='auto', or another "
+                "penalty"
+            )
+
     def _descend(self, problem: LogisticProblem, f: LogisticLoss, data: Data) -> torch.Tensor:
         scale = self.C if problem.penalised else 1.0
-        states = problem.solve(self.C, self.l1_ratio, self.solver, data.generator())
+        states = problem.solve(self.C, self.l1_ratio, data.generator())
         at: Progress | None = None
         for step in iterate(self, self.max_iter, name=self.solver_, expect={"objective": "decrease"}):
             before, at = at, next(states, at)

@@ -164,7 +164,7 @@ class LogisticRegressionCV(LogisticClassifier):
         at: Progress | None = None
         for C in Cs:
             begin, tol = None if at is None else at.V, self.tol if exact == C else IN_FOLDS * self.tol
-            steps = problem.solve(float(C), share, "auto", generator, begin)
+            steps = problem.solve(float(C), share, generator, begin)
             for index, at in zip(range(self.max_iter), steps, strict=False):
                 if at.distance <= tol:
                     break
