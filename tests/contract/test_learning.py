@@ -258,7 +258,7 @@ def test_several_targets_are_refused_in_words(cls, seed):
         data.teach(cls.example())
 
 
-@for_methods(takes_weights)
+@for_methods(lambda cls: takes_weights(cls) and supervised(cls))
 def test_the_score_is_the_measure_of_the_task(cls, seed):
     data = experience(cls, seed)
     method = data.teach(cls.example())
@@ -285,7 +285,7 @@ def test_return_std_is_the_alias_of_predict_dist(cls, seed):
     assert len(forecast) == len(data)
 
 
-@for_methods(lambda cls: hasattr(cls, "predict") and not hasattr(cls, "predict_dist") and not labelled(cls))
+@for_methods(lambda cls: supervised(cls) and not hasattr(cls, "predict_dist") and not labelled(cls))
 def test_without_a_distribution_there_is_no_std(cls, seed):
     data = experience(cls, seed)
     with pytest.raises(TypeError, match="no predictive distribution"):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from sklearn.base import clone
 
@@ -79,7 +79,10 @@ def taught_and_stored(cls, seed, folder):
     data = experience(cls, seed)
     method = data.teach(cls.example())
     method.save(folder)
-    stored = json.loads((folder / "model.json").read_text()), load_file(folder / "weights.safetensors")
+    stored = (
+        json.loads((folder / "model.json").read_text()),
+        load_tensors((folder / "weights.safetensors").read_bytes()),
+    )
     return data.X, answers(method, data.X), stored
 
 

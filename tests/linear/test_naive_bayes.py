@@ -145,6 +145,32 @@ def test_without_alpha_what_was_never_seen_cannot_be(cls, as_sparse):
             ComplementNB(alpha=0.0, norm=True).fit(X, y)
 
 
+@pytest.mark.parametrize("cls", [MultinomialNB, ComplementNB])
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_weights_of_classes_are_weights_of_their_rows(seed, cls, as_sparse):
+    X, y, w = table(40, 6, 4, seed=seed)
+    form = sparse.csr_array if as_sparse else np.asarray
+    y[:7] = 0
+    v = np.array([0.1, 1.0, 2.0, 0.0])
+    given = {0: 0.1, 2: 2.0, 3: 0}
+    expected = cls().fit(form(X), y, w * v[y])
+    model = cls().fit(form(X), y, w, given)
+    np.testing.assert_array_equal(model.predict_log_proba(X), expected.predict_log_proba(X))
+    stream = cls()
+    for part in np.array_split(np.arange(40), 3):
+        stream.partial_fit(form(X[part]), y[part], range(4), w[part], given)
+    np.testing.assert_allclose(stream.predict_proba(X), model.predict_proba(X), rtol=1e-9)
+    balanced = cls().fit(form(X), y, class_weight="balanced")
+    np.testing.assert_allclose(balanced.class_count_, 10)
+    np.testing.assert_allclose(np.exp(balanced.class_log_prior_), 0.25)
+    for wrong in ({9: 1.0}, {0: -1.0}, "even", [1.0, 2.0]):
+        with pytest.raises(ValueError, match="class_weight"):
+            model.fit(form(X), y, class_weight=wrong)
+    with pytest.raises(ValueError, match="needs all rows at once"):
+        model.partial_fit(form(X), y, class_weight="balanced")
+    np.testing.assert_array_equal(model.predict_log_proba(X), expected.predict_log_proba(X))
+
+
 def test_negative_amounts_are_named():
     for cls in (MultinomialNB, ComplementNB):
         for form in (np.asarray, sparse.csr_array):

@@ -112,3 +112,29 @@ def test_probabilities_far_away(seed, size):
             model = NearestCentroid(shrink_threshold=threshold).fit(X + offset, y)
             P = model.predict_proba(size * X)
             np.testing.assert_allclose(P.sum(1), 1, atol=1e-12)
+
+
+def test_weights_of_classes_are_weights_of_items_and_multiply_priors(seed):
+    X, y = clouds(seed)
+    v = np.array([3.0, 0.5, 1.0])
+    weights = {0: 3.0, 1: 0.5}
+    for threshold in (None, 0.7):
+        options = {"shrink_threshold": threshold}
+        by_class = NearestCentroid(priors="empirical", class_weight=weights, **options).fit(X, y)
+        by_item = NearestCentroid(priors="empirical", **options).fit(X, y, v[y])
+        np.testing.assert_array_equal(by_class.predict_proba(X), by_item.predict_proba(X))
+        stream = NearestCentroid(class_weight=weights, **options)
+        for part in np.array_split(np.arange(len(y)), 3):
+            stream.partial_fit(X[part], y[part], classes=[0, 1, 2])
+        np.testing.assert_allclose(stream.class_prior_, v / v.sum())
+        P = NearestCentroid(**options).fit(X, y, v[y]).predict_proba(X) * v
+        np.testing.assert_allclose(stream.predict_proba(X), P / P.sum(1, keepdims=True), atol=1e-12)
+    for priors in ("uniform", "empirical"):
+        balanced = NearestCentroid(priors=priors, class_weight="balanced").fit(X, y)
+        np.testing.assert_allclose(balanced.class_prior_, 1 / 3)
+    given = NearestCentroid(priors=[0.2, 0.3, 0.5], class_weight=weights).fit(X, y)
+    np.testing.assert_allclose(given.class_prior_, [0.2, 0.3, 0.5])
+    gone = NearestCentroid(class_weight={2: 0.0}).fit(X, y)
+    assert gone.class_prior_.tolist() == [0.5, 0.5, 0.0] and (gone.predict(X) < 2).all()
+    with pytest.raises(ValueError, match="needs all rows at once"):
+        NearestCentroid(class_weight="balanced").partial_fit(X, y)

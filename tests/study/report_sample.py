@@ -348,6 +348,7 @@ def sample_report(seed=0, rows=20640, points=2000):
         ],
         "method_page": {
             "title": "Bayesian linear regression",
+            "found": ["Most of the weight lies on <b>median_income</b>."],
             "text": PAGE,
             "card": {
                 "tasks": "regression",

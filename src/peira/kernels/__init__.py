@@ -3,9 +3,40 @@
 from ..core.registry import offer
 from .composition import Exponentiation, OnColumns, Product, Sum
 from .constant import ConstantKernel, WhiteKernel
+from .dot_product import Cosine, DotProduct, Linear, Polynomial, Sigmoid
+from .function import FunctionKernel
 from .kernel import Kernel
-from .stationary import RBF
+from .laplacian import Laplacian
+from .matern import Matern
+from .named import kernel_named
+from .periodic import ExpSineSquared, Wave
+from .stationary import RBF, RationalQuadratic
+from .strings import Spectrum
+from .validity import is_valid_kernel
 
 __getattr__, __dir__ = offer(__name__)
 
-__all__ = ["RBF", "ConstantKernel", "Exponentiation", "Kernel", "OnColumns", "Product", "Sum", "WhiteKernel"]
+__all__ = [
+    "RBF",
+    "ConstantKernel",
+    "Cosine",
+    "DotProduct",
+    "ExpSineSquared",
+    "Exponentiation",
+    "FunctionKernel",
+    "Kernel",
+    "Laplacian",
+    "Linear",
+    "Matern",
+    "OnColumns",
+    "Polynomial",
+    "Product",
+    "RationalQuadratic",
+    "Sigmoid",
+    "Spectrum",
+    "Sum",
+    "Wave",
+    "WhiteKernel",
+    "is_valid_kernel",
+    "kernel_named",
+]

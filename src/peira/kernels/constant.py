@@ -4,6 +4,7 @@ import torch
 
 from ..core.params import param
 from .kernel import Bounds, Kernel, Pullback
+from .wording import number
 
 
 class ConstantKernel(Kernel):
@@ -15,6 +16,9 @@ class ConstantKernel(Kernel):
     constant_value: float = param(1.0, "the value c", above=0, positional=True)
     constant_value_bounds: Bounds = param((1e-5, 1e5), "bounds of c, or 'fixed'", positional=True)
 
+    def _domain(self) -> str:
+        return "any"
+
     def _gram(self, X: torch.Tensor, Z: torch.Tensor | None = None) -> torch.Tensor:
         return self._diagonal(X)[:, None].expand(len(X), len(X if Z is None else Z))
 
@@ -24,6 +28,15 @@ class ConstantKernel(Kernel):
     def _pullback(self, X: torch.Tensor) -> tuple[torch.Tensor, Pullback]:
         K = self._gram(X)
         return K, lambda W: (W.sum() * self.constant_value).reshape(-1)[: len(self._own_free())]
+
+    def _n_features(self, D: int) -> int | None:
+        return 1
+
+    def _features(self, X: torch.Tensor) -> torch.Tensor:
+        return self._tensor("constant_value", X).sqrt().expand(len(X), 1)
+
+    def _words(self, columns: list[str] | None) -> str:
+        return f"a constant with standard deviation {number(float(self.constant_value) ** 0.5)}"
 
 
 class WhiteKernel(Kernel):
@@ -37,6 +50,9 @@ class WhiteKernel(Kernel):
     noise_level: float = param(1.0, "the variance sigma^2", above=0, positional=True)
     noise_level_bounds: Bounds = param((1e-5, 1e5), "bounds of the variance, or 'fixed'", positional=True)
 
+    def _domain(self) -> str:
+        return "any"
+
     def _gram(self, X: torch.Tensor, Z: torch.Tensor | None = None) -> torch.Tensor:
         return self._diagonal(X).diag() if Z is None else X.new_zeros(len(X), len(Z))
 
@@ -44,4 +60,15 @@ class WhiteKernel(Kernel):
         return self._tensor("noise_level", X).expand(len(X))
 
     def _pullback(self, X: torch.Tensor) -> tuple[torch.Tensor, Pullback]:
-        return self._gram(X), lambda W: (W.trace() * self.noise_level).reshape(-1)[: len(self._own_free())]
+        return self._gram(X), self._back
+
+    def _back(self, W: torch.Tensor) -> torch.Tensor:
+        return (W.trace() * self.noise_level).reshape(-1)[: len(self._own_free())]
+
+    def _add_to(self, K: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+        K = K.clone()
+        K.diagonal().add_(self._diagonal(X))
+        return K
+
+    def _words(self, columns: list[str] | None) -> str:
+        return f"noise with standard deviation {number(float(self.noise_level) ** 0.5)}"

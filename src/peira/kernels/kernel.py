@@ -18,9 +18,13 @@ maximises some f(K) by :math:`\theta` needs
 which `Kernel._pullback` gives without ever forming the N N P derivatives: sums and products hand W down to their
 parts as back-propagation does, and a stationary kernel answers with one product of matrices.
 
+**Items** are rows of a table, except for kernels of texts (`Spectrum`) or of things that a function compares
+(`FunctionKernel`); their sums and products are called with lists of such things.
+
 Reference: Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, chapter 4 and section 5.4.1.
 """
 
+import numbers
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Self
@@ -31,6 +35,8 @@ import torch
 from ..core.errors import DataError, ParameterError
 from ..core.inputs import column_names, open_matrix
 from ..core.value import Value
+from .gram import gram
+from .items import open_items
 
 Pullback = Callable[[torch.Tensor], torch.Tensor]
 Bounds = tuple | list | np.ndarray | str
@@ -47,8 +53,8 @@ class Kernel(Value):
 
         Parameters
         ----------
-        X : array, frame or tensor of shape (N, D)
-        Z : array, frame or tensor of shape (M, D), optional
+        X : array, frame or tensor of shape (N, D); or a list of N items, for kernels of texts and other things
+        Z : the same for M items, optional
 
         Returns
         -------
@@ -58,12 +64,16 @@ class Kernel(Value):
         Raises
         ------
         ValueError
-            If the columns differ, or a value is not finite.
+            If the columns differ, a value is not finite, or an item is of another kind.
         """
-        name = type(self).__name__
+        name, domain = type(self).__name__, self._domain()
+        if domain in ("texts", "items"):
+            things = open_items(X, owner=name, texts=domain == "texts")
+            others = None if Z is None else open_items(Z, owner=name, texts=domain == "texts", name="Z")
+            return self._gram(things, others).numpy()
         items = open_matrix(X, owner=name, names=column_names(X))
         if Z is None:
-            return items.give(self._gram(items.X))
+            return items.give(gram(self, items.X))
         others = open_matrix(Z, owner=name, names=column_names(Z), name="Z")
         if others.X.shape[1] != items.X.shape[1]:
             raise DataError(
@@ -73,8 +83,31 @@ class Kernel(Value):
 
     def diag(self, X: Any) -> Any:
         """The similarity of each item to itself, of shape (N,): the diagonal of the Gram matrix."""
-        items = open_matrix(X, owner=type(self).__name__, names=column_names(X))
+        name, domain = type(self).__name__, self._domain()
+        if domain in ("texts", "items"):
+            return self._diagonal(open_items(X, owner=name, texts=domain == "texts")).numpy()
+        items = open_matrix(X, owner=name, names=column_names(X))
         return items.give(self._diagonal(items.X))
+
+    def words(self, names: list[str] | None = None) -> str:
+        """What the kernel says of functions or items, in plain words.
+
+        Parameters
+        ----------
+        names : list of str, optional
+            Names of the columns.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> from peira.kernels import RBF, WhiteKernel
+        >>> (RBF(1.3).on([0]) + WhiteKernel(0.04)).words(["age", "month"])
+        'a smooth function of age with length-scale 1.3, plus noise with standard deviation 0.2'
+        """
+        return self._words(None if names is None else list(names))
 
     # ------------------------------------------------------------------ for methods, on tensors
 
@@ -85,6 +118,10 @@ class Kernel(Value):
     def _diagonal(self, X: torch.Tensor) -> torch.Tensor:
         """Its diagonal (N,)."""
         return torch.stack([self._gram(x[None])[0, 0] for x in X]) if len(X) else X.new_zeros(0)
+
+    def _add_to(self, K: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+        """K plus the Gram matrix of X, in memory of its own."""
+        return K + self._gram(X)
 
     def _pullback(self, X: torch.Tensor) -> tuple[torch.Tensor, Pullback]:
         """Gram matrix of X, and the map from W = df/dK, symmetric, to df/dtheta (P,).
@@ -102,6 +139,28 @@ class Kernel(Value):
             return slope
 
         return K.detach(), back
+
+    def _n_features(self, D: int) -> int | None:
+        """How many features `_features` gives for D columns; None where it would take infinitely many."""
+        return None
+
+    def _features(self, X: torch.Tensor) -> torch.Tensor:
+        """phi(x) of each item, (N, M), where there are finitely many features."""
+        raise NotImplementedError(f"{self!r} has infinitely many features")
+
+    def _domain(self) -> str:
+        """What it compares: rows of a "table", "texts", "items" of some other kind, or "any" of these."""
+        found = {part._domain(): part for _, part in self._parts()} or {"table": self}
+        kinds = sorted(found.keys() - {"any"})
+        if len(kinds) > 1:
+            raise ParameterError(
+                f"{found[kinds[0]]!r} compares {kinds[0]} and {found[kinds[1]]!r} {kinds[1]}: no item is both"
+            )
+        return kinds[0] if kinds else "any"
+
+    def _words(self, columns: list[str] | None) -> str:
+        """`words` of the columns that this kernel sees, None if their names are not known."""
+        return repr(self)
 
     # ------------------------------------------------------------------ hyper-parameters
 
@@ -179,7 +238,7 @@ class Kernel(Value):
         return value.to(dtype=like.dtype, device=like.device)
 
     def _own_free(self) -> list[str]:
-        bounded = [name for name in self._parameters if f"{name}_bounds" in self._parameters]
+        bounded = sorted(name for name in self._parameters if f"{name}_bounds" in self._parameters)
         return [name for name in bounded if not isinstance(vars(self)[f"{name}_bounds"], str)]
 
     def _free(self) -> Iterator[tuple["Kernel", str, int]]:
@@ -202,6 +261,7 @@ class Kernel(Value):
 
     def _constructed(self) -> None:
         super()._constructed()
+        self._domain()
         for name in (n for n in self._parameters if f"{n}_bounds" in self._parameters):
             _check_hyperparameter(type(self).__name__, name, vars(self)[name], vars(self)[f"{name}_bounds"])
 
@@ -242,7 +302,14 @@ class Kernel(Value):
 def _as_kernel(value: Kernel | float) -> Kernel:
     from .constant import ConstantKernel
 
-    return value if isinstance(value, Kernel) else ConstantKernel(float(value))
+    if isinstance(value, Kernel):
+        return value
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return ConstantKernel(float(value))
+    raise ParameterError(
+        f"what is added to a kernel or multiplied with it must be a kernel of peira.kernels or a positive number, "
+        f"got {value!r}"
+    )
 
 
 def _check_hyperparameter(owner: str, name: str, value: Any, bounds: Any) -> None:

@@ -1,11 +1,29 @@
-"""Rows of a Gram matrix, computed when they are asked for and kept while there is room."""
+r"""Rows of a Gram matrix: computed when they are asked for, by matrix products, and kept while there is room.
+
+A solver that works on few multipliers at a time asks for few rows; those of items that never come near the margin are
+not computed at all. Rows that are missing are computed together, in tiles that stay in the second-level cache
+between the product of matrices and the exponential (`peira.kernels.smo_kernels`). When there is no room left, the rows
+that were not asked for longest go.
+
+The whole matrix (`whole`) is computed tile by tile on one side of the diagonal, and mirrored.
+
+Entries are held in float32, as in LIBSVM: then a perturbed matrix is used, consistently, and the objective at its
+solution differs by the square of the perturbation. Those of few items are float64.
+
+Cost: N D operations a row. Memory: ``cache_size``.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-TILE = 1 << 17  # entries computed at a time: they stay in second-level cache
+from ..numerics.compile import compiled
+from .kernel import Kernel
+from .smo_kernels import FEW, Evaluated, Products, Source, Stored, cut
+
+LARGEST = 1e30  # entries beyond are held in float64
+TILE = (128, 1024)
 
 
 class KernelRows:
@@ -13,90 +31,140 @@ class KernelRows:
 
     Parameters
     ----------
-    fill : callable
-        ``fill(indices, out)`` writes K[indices, :] into ``out`` of shape (B, N).
-    diagonal : array of shape (N,)
+    source : Source
+        Computes parts of the matrix.
     cache_size : float, default 200
         Room for rows, in MB (2^20 bytes). At least two rows are held.
-    dtype : float32 or float64, default float32
+
+    Attributes
+    ----------
+    n : int
+        N.
+    diagonal : array of shape (N,), float64
+    whole : array of shape (N, N) or None
+        The matrix, once it was asked for by `complete`, or if it was there before.
+    dtype : float32 or float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = KernelRows.of_products(np.array([[0.0], [1.0], [3.0]]), "rbf", gamma=0.5)
+    >>> rows.rows(np.array([2, 0])).round(3)
+    array([[0.011, 0.135, 1.   ],
+           [1.   , 0.607, 0.011]])
     """
 
-    def __init__(self, fill: Callable, diagonal: np.ndarray, *, cache_size: float = 200.0, dtype: Any = np.float32):
-        self.diagonal = np.asarray(diagonal, dtype=np.float64)
+    def __init__(self, source: Source, *, cache_size: float = 200.0):
+        self._source, self._cache_size = source, cache_size
+        self.diagonal = source.diagonal
         self.n = N = len(self.diagonal)
-        self._fill = fill
-        capacity = min(N, max(2, int(cache_size * 2**20 / (np.dtype(dtype).itemsize * max(N, 1)))))
-        self._store = np.empty((capacity, N), dtype)
-        self._slot = np.full(N, -1)  # where an item's row is
-        self._item = np.full(capacity, -1)  # whose row a slot holds
-        self._used = np.zeros(capacity, dtype=np.int64)
-        self._clock, self._filled = 0, 0
+        double = N <= FEW or np.abs(self.diagonal).max() > LARGEST
+        self.dtype = np.dtype(np.float64 if double else np.float32)
+        self.capacity = min(N, max(2, int(cache_size * 2**20 / (self.dtype.itemsize * max(N, 1)))))
         self.whole: np.ndarray | None = None
-
-    @classmethod
-    def precomputed(cls, K: np.ndarray) -> "KernelRows":
-        """Rows of a matrix that is there."""
-        rows = cls(lambda i, out: None, K.diagonal(), cache_size=0)
-        rows._store, rows._slot, rows._item = K, np.arange(len(K)), np.arange(len(K))
-        rows._used = np.zeros(len(K), dtype=np.int64)
-        rows.whole = K
-        return rows
+        self._store: np.ndarray | None = None
+        self._slot = np.full(N, -1)  # where an item's row is held
+        self._item = np.full(self.capacity, -1)  # whose row a slot holds
+        self._asked = np.zeros(self.capacity, dtype=np.int64)  # when it was last asked for
+        self._clock, self._filled = 0, 0
 
     @classmethod
     def of_products(
-        cls, X: np.ndarray, name: str, gamma: float = 1.0, coef0: float = 0.0, degree: float = 3, **options: Any
-    ) -> "KernelRows":
-        """Rows of "linear", "poly", "rbf" or "sigmoid"."""
-        squares = np.einsum("nd,nd->n", X, X)
+        cls, X: Any, name: str, *, gamma: float = 1.0, coef0: float = 0.0, degree: float = 3, cache_size: float = 200.0
+    ) -> Self:
+        """Rows of the kernel "linear", "poly", "rbf" or "sigmoid" between dense or sparse rows (N, D)."""
+        return cls(Products(X, name, gamma, coef0, degree), cache_size=cache_size)
 
-        def fill(indices: np.ndarray, out: np.ndarray) -> None:
-            P = X[indices] @ X.T
-            out[:] = _shape(P, name, gamma, coef0, degree, squares[indices], squares)
+    @classmethod
+    def of_kernel(cls, kernel: Kernel | Callable, X: Any, *, cache_size: float = 200.0) -> Self:
+        """Rows of a kernel, or of a function f(X, Z) -> (N, M)."""
+        return cls(Evaluated(kernel, X), cache_size=cache_size)
 
-        diagonal = np.ones(len(X)) if name == "rbf" else _shape(squares, name, gamma, coef0, degree, squares, squares)
-        return cls(fill, diagonal, **options)
+    @classmethod
+    def precomputed(cls, K: np.ndarray) -> Self:
+        """Rows of a symmetric matrix that is there."""
+        rows = cls(Stored(K))
+        rows.whole, rows.capacity, rows.dtype = K, len(K), K.dtype
+        return rows
 
-    @property
-    def capacity(self) -> int:
-        """How many rows can be held at a time."""
-        return len(self._store)
-
-    def slots(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The store of rows, and where in it the rows of ``indices`` (distinct, at most `capacity`) are."""
+    def subset(self, items: np.ndarray) -> Self:
+        """Rows of the matrix of some of the items; cut out of the whole matrix where that is there."""
         if self.whole is not None:
-            return self._store, indices
-        self._clock += 1
-        slot = self._slot[indices]
-        self._used[slot[slot >= 0]] = self._clock
-        missing = indices[slot < 0]
-        if missing.size:
-            fresh = min(len(missing), self.capacity - self._filled)
-            places = np.arange(self._filled, self._filled + fresh)
-            self._filled += fresh
-            if fresh < len(missing):
-                oldest = np.argsort(self._used[: self._filled - fresh], kind="stable")[: len(missing) - fresh]
-                places = np.concatenate([places, oldest])
-                self._slot[self._item[oldest]] = -1
-            self._slot[missing], self._item[places], self._used[places] = places, missing, self._clock
-            step = max(1, TILE // max(self.n, 1))
-            for start in range(0, len(missing), step):
-                part = missing[start : start + step]
-                K = np.empty((len(part), self.n), self._store.dtype)
-                self._fill(part, K)
-                self._store[places[start : start + step]] = K
-        return self._store, self._slot[indices]
+            return type(self).precomputed(cut(self.whole, items))
+        return type(self)(self._source.take(items), cache_size=self._cache_size)
 
-    def rows(self, indices: np.ndarray) -> np.ndarray:
-        """K[indices, :], of shape (B, N)."""
-        store, slots = self.slots(np.asarray(indices))
+    def complete(self) -> np.ndarray:
+        """Compute the whole matrix, if there is room for it; (N, N).
+
+        Raises
+        ------
+        MemoryError
+            If it takes more than ``cache_size``.
+        """
+        if self.whole is None:
+            if self.capacity < self.n:
+                raise MemoryError(f"{self.n} rows of the kernel take more than cache_size={self._cache_size:g} MB")
+            K = np.empty((self.n, self.n), self.dtype)
+            high = TILE[0]
+            for start in range(0, self.n, high):
+                rows = np.arange(start, min(start + high, self.n))
+                self._compute(rows, K[start : start + high], start)
+            mirror(K)
+            K[np.diag_indices(self.n)] = self.diagonal
+            self.whole, self._store = K, None
+        return self.whole
+
+    def slots(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix that holds the rows of some items (distinct, at most ``capacity``), and where in it they are."""
+        if self.whole is not None:
+            return self.whole, items
+        if self._store is None:
+            self._store = np.empty((self.capacity, self.n), self.dtype)
+        self._clock += 1
+        slot = self._slot[items]
+        self._asked[slot[slot >= 0]] = self._clock
+        missing = items[slot < 0]
+        if missing.size:
+            places = self._make_room(len(missing))
+            self._slot[missing], self._item[places], self._asked[places] = places, missing, self._clock
+            for start in range(0, len(missing), TILE[0]):
+                part, there = missing[start : start + TILE[0]], places[start : start + TILE[0]]
+                first, last = there[0], there[-1] + 1
+                if last - first == len(there):  # side by side, as long as nothing had to go
+                    self._compute(part, self._store[first:last])
+                else:
+                    computed = np.empty((len(part), self.n), self.dtype)
+                    self._compute(part, computed)
+                    self._store[there] = computed
+        return self._store, self._slot[items]
+
+    def rows(self, items: np.ndarray) -> np.ndarray:
+        """K[items, :], a copy of shape (B, N)."""
+        store, slots = self.slots(np.asarray(items))
         return store[slots]
 
+    def _make_room(self, count: int) -> np.ndarray:
+        fresh = min(count, self.capacity - self._filled)
+        places = np.arange(self._filled, self._filled + fresh)
+        if fresh < count:
+            oldest = np.argsort(self._asked[: self._filled], kind="stable")[: count - fresh]
+            self._slot[self._item[oldest]] = -1
+            places = np.concatenate([places, np.sort(oldest)])
+        self._filled += fresh
+        return places
 
-def _shape(P: Any, name: str, gamma: float, coef0: float, degree: float, a: np.ndarray, b: np.ndarray) -> Any:
-    if name == "linear":
-        return P
-    if name == "poly":
-        return (gamma * P + coef0) ** degree
-    if name == "sigmoid":
-        return np.tanh(gamma * P + coef0)
-    return np.exp(-gamma * np.maximum(a[:, None] + b - 2 * P, 0))
+    def _compute(self, items: np.ndarray, out: np.ndarray, start: int = 0) -> None:
+        for left in range(start, self.n, TILE[1]):
+            part = slice(left, min(left + TILE[1], self.n))
+            self._source.write(items, part, out[:, part])
+
+
+@compiled
+def mirror(K):
+    """Copy what is above the diagonal below it, in tiles."""
+    N, high = len(K), 64
+    for top in range(0, N, high):
+        for left in range(0, top + high, high):
+            for i in range(top, min(top + high, N)):
+                for j in range(left, min(left + high, i)):
+                    K[i, j] = K[j, i]

@@ -1,4 +1,31 @@
-r"""The dual problem of every support vector machine, solved by sequential minimal optimisation in working sets."""
+r"""The dual problem of every support vector machine, solved by sequential minimal optimisation in working sets.
+
+.. math:: f(a) = \frac{1}{2} a^T Q a + p^T a, \quad Q_{ij} = y_i y_j k(x_i, x_j)
+
+is minimised subject to :math:`y^T a = const` and :math:`0 \leq a_i \leq C_i`, with signs y (Chang & Lin 2011,
+eqs 11 and 18). In signed multipliers :math:`\beta_i = y_i a_i`, with :math:`q_i = y_i p_i`, the signs disappear:
+
+.. math:: f = \frac{1}{2} \beta^T K \beta + q^T \beta, \quad \sum_i \beta_i = const, \quad L_i \leq \beta_i \leq U_i
+
+and with the gradient :math:`g = K \beta + q` a point is optimal if and only if some level :math:`\rho` separates
+
+.. math:: \min_{\beta_i < U_i} g_i \geq \rho \geq \max_{\beta_i > L_i} g_i
+
+The *gap* is by how much it does not. In the nu-form the sums over y = +1 and over y = -1 are both kept, so that there
+are two groups of variables, each with its own level. Regression has two variables an item, which share a row of K.
+
+Each step takes a *working set* of up to 2,048 variables (`peira.kernels.smo_select`), solves the problem in it by
+pairwise steps with K at hand (`peira.kernels.smo_block`), and brings the gradient up to date by one pass over the rows
+of the multipliers that moved. A pair chosen from all N would cost three passes over N; in the working set its data
+stay in the caches. Only rows of items that were in some working set are ever computed.
+
+Cost: N D for each of these rows, N for each multiplier that moves in a step, and about 1 ns for each pair and variable
+of a working set. Memory: the rows (`KernelRows`), and 16 MiB.
+
+Reference: Chang & Lin (2011), LIBSVM: a library for support vector machines, ACM TIST 2(3); Joachims (1999), Making
+large-scale SVM learning practical, for working sets; Wen, Shi, Li, He & Chen (2018), ThunderSVM, JMLR 19(21), for those
+that keep half of the last.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,33 +35,39 @@ import numpy as np
 from ..core.iteration import iterate
 from ..numerics.compile import compiled
 from .kernel_rows import KernelRows
-from .smo_block import solve_block
+from .smo_block import LARGEST, solve_block
+from .smo_select import gap_of, level, select
 
-WORKING_SET = 512
+SMALLEST = 1024  # working set
+PAIRS = 10_000_000  # pairwise steps in all, as in LIBSVM: minutes
+SHARE = 0.1  # of the gap, to which a working set is solved
+CHUNK = 1024  # of the gradient: stays in first-level cache while rows are added
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """A solution of the dual problem.
+    r"""A solution of the dual problem.
 
     Attributes
     ----------
     alpha : array of shape (n,)
+        Multipliers a.
     gradient : array of shape (n,)
         Q a + p.
     rho : float
-        The threshold: a decision function is sum_i y_i a_i k(x_i, x) - rho.
+        The threshold: the decision is :math:`\sum_i y_i a_i k(x_i, x) - \rho`.
     r : float
-        For the nu-form, the scale: margins lie at +-r before division by it; 1 otherwise.
+        In the nu-form half of the distance of the two levels, to which margins are scaled; otherwise 1.
     objective : float
         f(a).
     gap : float
-        The largest violation of a pair.
+        By how much the worst pair violates optimality.
     n_iter : int
-        Outer steps.
-    n_steps : int
-        Pairwise steps.
+        Working sets that were solved.
+    n_pairs : int
+        Pairwise steps that were made.
     converged : bool
+        Whether the gap is at most the tolerance.
     """
 
     alpha: np.ndarray
@@ -44,7 +77,7 @@ class Solution:
     objective: float
     gap: float
     n_iter: int
-    n_steps: int
+    n_pairs: int
     converged: bool
 
 
@@ -60,129 +93,148 @@ def solve(
     nu: bool = False,
     owner: Any = None,
 ) -> Solution:
-    """Minimise 1/2 a'Qa + p'a subject to y'a = y'a0 and 0 <= a <= C.
+    """Minimise a'Qa / 2 + p'a subject to y'a = y'a0 and 0 <= a <= C.
 
     Parameters
     ----------
     kernel_rows : KernelRows
         Of N items.
-    y, p, C : arrays of shape (n,)
-        Signs (+-1), linear term, upper bounds. n = N, or 2 N for regression, where variable i belongs to item i mod N.
+    y : array of shape (n,)
+        Signs, 1 or -1. n is N, or 2 N for regression: variable i belongs to item i mod N.
+    p : array of shape (n,)
+        Linear term.
+    C : array of shape (n,)
+        Upper bounds; may hold infinity and 0.
     a0 : array of shape (n,), optional
-        A feasible start; zero by default.
+        A feasible start, 0 by default.
     tol : float, default 1e-3
-    max_iter : int or None
-        The most outer steps.
+        The gap at which to end, in units of the decision function.
+    max_iter : int or None, default 100 000
+        The most working sets. It is for the caller to warn.
     nu : bool, default False
-        Keep the sums over both signs: sum of a over y = +1 and over y = -1, each.
-    owner : object, optional
-        Gets ``history_`` (see `peira.core.iteration.iterate`).
+        Keep the sums of a over y = 1 and over y = -1, each.
+    owner : Method, optional
+        Gets ``history_`` with "objective" and "gap" (see `peira.core.iteration.iterate`).
 
     Returns
     -------
     Solution
+
+    Examples
+    --------
+    Two points at distance 2, one of each class: the multipliers are 1/2, and the level is half-way.
+
+    >>> import numpy as np
+    >>> rows = KernelRows.of_products(np.array([[1.0], [3.0]]), "linear")
+    >>> solution = solve(rows, np.array([-1.0, 1.0]), -np.ones(2), np.full(2, np.inf))
+    >>> solution.alpha, solution.rho
+    (array([0.5, 0.5]), 2.0)
     """
-    y = np.asarray(y, dtype=np.float64)
     n, N = len(y), kernel_rows.n
-    q = y * p
-    low, high = np.where(y > 0, 0.0, -C), np.where(y > 0, C, 0.0)
-    beta = np.zeros(n) if a0 is None else y * a0
+    y = np.asarray(y, dtype=np.float64)
+    q, low, high = y * p, np.where(y > 0, 0.0, -C), np.where(y > 0, C, 0.0)
     item = np.arange(n) % max(N, 1)
-    F = np.zeros(N)
-    touched = np.flatnonzero(beta)
-    _add(kernel_rows, F, item[touched], beta[touched])
-    groups = [np.flatnonzero(y > 0), np.flatnonzero(y < 0)] if nu else [np.arange(n)]
-    size = min(WORKING_SET, kernel_rows.capacity)
-    kept = np.zeros(0, dtype=np.int64)
-    g = F[item] + q
-    gap, steps, converged, done = np.inf, 0, False, 0
+    group = (y < 0).astype(np.int64) if nu else np.zeros(n, dtype=np.int64)
+    groups = 2 if nu else 1
+    beta = np.zeros(n) if a0 is None else y * a0
+    products = np.zeros(N)  # K beta
+    add(kernel_rows, item, beta, products)
+    g = products[item] + q
+    if N <= LARGEST and kernel_rows.capacity == N:
+        kernel_rows.complete()
+    working = np.zeros(0, dtype=np.int64)
+    gap, done, pairs, converged = np.inf, 0, 0, False
     for step in iterate(owner, max_iter, name="SMO", expect={"objective": "decrease"}):
-        gap = max(_gap(beta, g, low, high, members) for members in groups)
+        gap = gap_of(beta, g, low, high, group, groups)
         step.record(objective=0.5 * beta @ (g + q), gap=gap)
         if gap <= tol:
             converged = step.stop("converged")
             break
-        chosen = [_select(beta, g, low, high, members, size // len(groups), kept) for members in groups]
-        starts = np.cumsum([0] + [len(part) for part in chosen])
-        B = np.concatenate(chosen)
-        store, slots = kernel_rows.slots(np.unique(item[B]))
-        slot = kernel_rows._slot[item[B]] if kernel_rows.whole is None else item[B]
-        K = store[np.ix_(slot, item[B])]
-        b, gb = beta[B], g[B]
-        steps += solve_block(K, kernel_rows.diagonal[item[B]], b, gb, low[B], high[B], starts, max(0.1 * gap, 0.5 * tol), 100 * len(B))
-        delta = b - beta[B]
-        moved = np.flatnonzero(delta)
-        add_rows(store, slot[moved], delta[moved], F)
-        beta[B] = b
-        g = F[item] + q
-        kept = B
+        size = working_set(n, int(np.count_nonzero((beta > low) & (beta < high))), kernel_rows)
+        working = select(beta, g, low, high, group, groups, working, size) if size < n else np.arange(n)
+        B = np.sort(working)
+        K = block(kernel_rows, item[B])
+        moved, at = beta[B], g[B]
+        pairs += solve_block(
+            K,
+            kernel_rows.diagonal[item[B]],
+            moved,
+            at,
+            low[B],
+            high[B],
+            group[B],
+            groups,
+            0.5 * tol if size == n else max(SHARE * gap, 0.5 * tol),
+            min(100 * size, PAIRS - pairs),
+        )
+        change = moved - beta[B]
+        beta[B] = moved
+        add(kernel_rows, item[B], change, products)
+        g = products[item] + q
         done += 1
-    levels = [_level(beta, g, low, high, members) for members in groups]
-    rho, r = (levels[0], 1.0) if not nu else (0.5 * (levels[0] + levels[1]), 0.5 * (levels[1] - levels[0]))
-    return Solution(y * beta, y * g, rho, r, float(0.5 * beta @ (g + q)), float(gap), done, steps, converged)
+        if pairs >= PAIRS:
+            step.stop("max_iter")
+            break
+    gap = gap_of(beta, g, low, high, group, groups)
+    levels = [level(beta, g, low, high, group == k) for k in range(groups)]
+    rho, r = (sum(levels) / 2, (levels[0] - levels[1]) / 2) if nu else (levels[0], 1.0)
+    objective = float(0.5 * beta @ (g + q))
+    return Solution(y * beta, y * g, rho, r, objective, float(gap), done, pairs, converged)
 
 
-def _add(kernel_rows, F, items, delta):
-    size = kernel_rows.capacity
-    for start in range(0, len(items), size):
-        part = items[start : start + size]
-        store, slots = kernel_rows.slots(part)
-        add_rows(store, slots, delta[start : start + size], F)
+def working_set(n: int, free: int, kernel_rows: KernelRows) -> int:
+    """Its size: twice the variables between their bounds, which belong together, as far as there is room."""
+    if n <= 1.5 * SMALLEST and kernel_rows.whole is not None:
+        return n
+    return max(2, min(max(SMALLEST, 2 * free), LARGEST, kernel_rows.capacity))
+
+
+def block(kernel_rows: KernelRows, items: np.ndarray) -> np.ndarray:
+    """K[items, items]; items may stand there twice."""
+    if kernel_rows.whole is not None and len(items) == kernel_rows.n:
+        return kernel_rows.whole
+    distinct, inverse = np.unique(items, return_inverse=True)
+    store, slots = kernel_rows.slots(distinct)
+    K = np.empty((len(items), len(items)), store.dtype)
+    gather(store, slots[inverse], items, K)
+    return K
+
+
+def add(kernel_rows: KernelRows, items: np.ndarray, change: np.ndarray, products: np.ndarray) -> None:
+    """products += K[:, items] change, in float64."""
+    total = np.bincount(items, change, minlength=kernel_rows.n)
+    moved = np.flatnonzero(total)
+    for start in range(0, len(moved), max(kernel_rows.capacity, 1)):
+        part = moved[start : start + kernel_rows.capacity]
+        add_rows(*kernel_rows.slots(part), total[part], products)
+
+
+@compiled
+def gather(store, slots, items, K):
+    """K[i, j] = store[slots[i], items[j]] for a symmetric matrix: one side is read, both are written."""
+    for i in range(len(slots)):
+        row = store[slots[i]]
+        for j in range(i + 1):
+            K[i, j] = K[j, i] = row[items[j]]
 
 
 @compiled(fast=True)
-def add_rows(K, slots, delta, F):
-    """F += delta' K[slots], in float64."""
-    N = F.size
-    for start in range(0, N, 2048):
-        end = min(start + 2048, N)
+def add_rows(store, slots, weights, out):
+    """out += weights' store[slots], four rows at a time."""
+    for start in range(0, out.size, CHUNK):
+        part = out[start : start + CHUNK]
         k = 0
         while k + 4 <= slots.size:
-            a, b, c, d = delta[k], delta[k + 1], delta[k + 2], delta[k + 3]
-            A, B, C, D = K[slots[k]], K[slots[k + 1]], K[slots[k + 2]], K[slots[k + 3]]
-            for t in range(start, end):
-                F[t] += a * A[t] + b * B[t] + c * C[t] + d * D[t]
+            u, v, w, x = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+            a = store[slots[k]][start : start + CHUNK]
+            b = store[slots[k + 1]][start : start + CHUNK]
+            c = store[slots[k + 2]][start : start + CHUNK]
+            d = store[slots[k + 3]][start : start + CHUNK]
+            for t in range(part.size):
+                part[t] += (u * a[t] + v * b[t]) + (w * c[t] + x * d[t])
             k += 4
         while k < slots.size:
-            a, A = delta[k], K[slots[k]]
-            for t in range(start, end):
-                F[t] += a * A[t]
+            u, a = weights[k], store[slots[k]][start : start + CHUNK]
+            for t in range(part.size):
+                part[t] += u * a[t]
             k += 1
-
-
-def _gap(beta, g, low, high, members):
-    up, down = members[beta[members] < high[members]], members[beta[members] > low[members]]
-    return (g[down].max() - g[up].min()) if up.size and down.size else 0.0
-
-
-def _level(beta, g, low, high, members):
-    """The threshold of a group: the mean gradient of its free variables, else the middle of what is possible."""
-    b, h, l, v = beta[members], high[members], low[members], g[members]
-    free = (b > l) & (b < h)
-    if free.any():
-        return float(v[free].mean())
-    up, down = v[b < h], v[b > l]
-    if up.size and down.size:
-        return float(0.5 * (up.min() + down.max()))
-    return float(up.min() if up.size else down.max() if down.size else 0.0)
-
-
-def _select(beta, g, low, high, members, size, kept):
-    if len(members) <= size:
-        return members
-    b, v = beta[members], g[members]
-    up = np.where(b < high[members], v, np.inf)
-    down = np.where(b > low[members], -v, np.inf)
-    half = size // 4 if kept.size else size // 2
-    a = np.argpartition(up, half)[:half]
-    a = a[np.isfinite(up[a])]
-    c = np.argpartition(down, half)[:half]
-    c = c[np.isfinite(down[c])]
-    new = np.union1d(members[a], members[c])
-    if kept.size:
-        old = kept[~np.isin(kept, new)]
-        old = old[np.isin(old, members)]
-        free = (beta[old] > low[old]) & (beta[old] < high[old])
-        old = np.concatenate([old[free], old[~free]])
-        new = np.concatenate([new, old[: size - len(new)]])
-    return new

@@ -9,9 +9,9 @@ The weight, mean and scatter of each class are sufficient,
 .. math:: S_c = \sum_{n \in c} w_n (x_n - \mu_c)(x_n - \mu_c)^T
 
 or, where the classes share one covariance, only the sum of the scatters. They add up over sets of rows (Chan, Golub &
-LeVeque 1983, eq. 2.1), so the same fit streams and merges in any order. The rows of one class are gathered in blocks
-that fit in the cache, centred at their own mean and multiplied: one pass, and no digit is lost to the distance between
-the classes or to the offset of a column.
+LeVeque 1983, eq. 2.1), so the same fit streams and merges in any order. The rows come in blocks of one class that fit
+in the cache (`gaussian_rows`), centred and multiplied there: one pass, and no digit is lost to the distance between the
+classes or to the offset of a column.
 
 Cost: N D^2, and G D^2 of memory for G scatters; N D for diagonal ones.
 """
@@ -26,10 +26,9 @@ from scipy import sparse
 from ..core.errors import DataError
 from ..core.inputs import Data, Queries
 from ..numerics.moments import add_gram, gram, mirrored
+from .gaussian_rows import class_blocks
 
 EPS = torch.finfo(torch.float64).eps
-BLOCK = 1 << 16  # numbers in a block of rows: 512 KiB, which stay in the cache from gathering to product
-ROWS = 512
 Form = Literal["individual", "common", "individual diagonal", "common diagonal", "root"]
 
 
@@ -127,48 +126,28 @@ def _rows(data: Data) -> torch.Tensor:
 
 
 def _of_dense(data: Data, form: Form) -> ClassMoments:
-    X, w, C = data.X, data.w, len(data.classes)
-    D, common = X.shape[1], form.startswith("common")
-    diagonal = form.endswith("diagonal")
-    weights, means = np.zeros(C), X.new_zeros(C, D)
+    X, C = data.X, len(data.classes)
+    D, common, diagonal = X.shape[1], form.startswith("common"), form.endswith("diagonal")
+    weights, means = [0.0] * C, X.new_zeros(C, D)
     within = X.new_zeros((1 if common else C, D) if diagonal else (1 if common else C, D, D))
-    block = max(ROWS, BLOCK // D)
-    buffer = X.new_empty(min(block, len(X)), D)
-    small = data.codes.to(torch.int16 if C < 2**15 else torch.int64).numpy(force=True)
-    order = torch.from_numpy(np.argsort(small, kind="stable")).to(X.device)  # 16 bits: a radix sort
-    ends = np.cumsum(np.bincount(small, minlength=C))
-    for c, end in enumerate(ends):
-        S, mean = within[0 if common else c], means[c]
-        for i in range(int(ends[c - 1]) if c else 0, int(end), block):
-            at = order[i : min(i + block, int(end))]
-            Z = torch.index_select(X, 0, at, out=buffer[: len(at)])  # a copy: centred and weighted in place
-            if w is None:
-                weight, centre = float(len(Z)), Z.mean(0)
-            else:
-                v = w[at]
-                weight = float(v.sum())
-                if not weight:
-                    continue
-                centre = v @ Z / weight
-            Z.sub_(centre)
-            delta = centre - mean
-            share = weight / (weights[c] + weight)
-            mean.add_(delta, alpha=share)
-            if weights[c] and diagonal:
-                S.addcmul_(delta, delta, value=weights[c] * share)
-            elif weights[c]:
-                S.addr_(delta, delta, alpha=weights[c] * share)
-            weights[c] += weight
-            if w is not None:
-                Z.mul_(v.sqrt()[:, None])
-            if diagonal:
-                S.add_(Z.square_().sum(0))
-            else:
-                add_gram(S, Z)
+    for block in class_blocks(data, means):
+        c, Z, delta = block.c, block.Z, block.delta
+        S, before, total = within[0 if common else c], weights[c], weights[c] + block.weight
+        if before < block.weight:  # little is known of the mean: centre the block at its own
+            Z.sub_(delta if block.root is None else torch.outer(block.root, delta))
+            between = before * block.weight / total
+        else:
+            between = -block.weight * block.weight / total
+        if diagonal:
+            S.add_(Z.square_().sum(0)).addcmul_(delta, delta, value=between)
+        else:
+            add_gram(S, Z).addr_(delta, delta, alpha=between)
+        means[c].add_(delta, alpha=block.weight / total)
+        weights[c] = total
     if not diagonal:
         for S in within:
             S.copy_(mirrored(S))
-    return ClassMoments(_rows(data), data.tensor(weights), means, within, form)
+    return ClassMoments(_rows(data), data.tensor(np.array(weights)), means, within, form)
 
 
 def _sums(data: Data) -> tuple[torch.Tensor, torch.Tensor]:

@@ -34,7 +34,7 @@ import torch
 from ..core import Card, DataError, ProbabilisticClassifier, log, param
 from ..core.errors import UnreadableError
 from ..core.inputs import Data, Queries
-from .naive_bayes import log_priors
+from .log_shares import log_priors
 
 TINY = torch.finfo(torch.float64).tiny
 BLOCK = 1 << 16  # numbers in a block of rows: 512 KiB

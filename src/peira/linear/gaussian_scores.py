@@ -5,17 +5,22 @@ r"""How well each class explains each row: scores of Gaussian classes, in blocks
 with whitening maps T (`gaussian_whitening`). Where the classes share T, the quadratic term in x is left out and the
 scores are linear. Rows are centred before they are multiplied, so that the offset of a column costs no digits.
 
-Cost: N C D^2 / 2 multiplications for C individual covariances, N C D for a common or diagonal ones.
+Cost: N C D (D + 16) / 2 multiplications for C individual covariances, N C D for a common or diagonal ones.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
+import numpy as np
 import torch
 from scipy import sparse
-from scipy.linalg.blas import dtrmm
 
 from ..core.inputs import Matrix
-from .gaussian_classes import BLOCK, ROWS
+from ..numerics.compile import compiled
+from .gaussian_rows import BLOCK, ROWS
+
+WIDTH = 16  # columns in a panel of a triangular matrix
+NEAR = 1e3  # standard deviations between a class and the centre of all, for which one centre will do
 
 
 def linear_scores(X: Matrix, centre: torch.Tensor, coef: torch.Tensor, constants: torch.Tensor) -> torch.Tensor:
@@ -49,19 +54,73 @@ def quadratic_scores(X: torch.Tensor, means: torch.Tensor, T: torch.Tensor, cons
     ``T`` is (C, D, D), upper triangular, or (C, D) if diagonal. Where the squares overflow for every class (rows beyond
     1e150 or so), the nearest class in the limit has score 0 and the others none.
     """
-    S = X.new_empty(len(means), len(X))
-    for rows, block, buffer in _blocks(X):
-        for c in range(len(means)):
-            Z = _whitened_in_place(torch.sub(block, means[c], out=buffer), T[c])
-            torch.linalg.vector_norm(Z, dim=1, out=S[c, rows])
-    S = S.square_().mul_(-0.5).add_(constants[:, None]).T.contiguous()
+    S = X.new_zeros(len(means), len(X))
+    centre = means[constants > -torch.inf].mean(0)
+    if T.dim() == 3 and X.device.type == "cpu" and bool((_whitened(means - centre, T).abs() < NEAR).all()):
+        _add_squares_in_panels(S, X, means, T, centre)
+    else:
+        for rows, block, buffer in _blocks(X):
+            for c in range(len(means)):
+                torch.linalg.vector_norm(_by(torch.sub(block, means[c], out=buffer), T[c]), dim=1, out=S[c, rows])
+        S.square_()
+    S = S.mul_(-0.5).add_(constants[:, None]).T.contiguous()
     lost = torch.isinf(S).all(1) & (constants > -torch.inf).any()
     if lost.any():
         far = X[lost] / X[lost].abs().amax(1, keepdim=True)
-        Q = torch.stack([_whitened_in_place(far.clone(), t).square().sum(1) for t in T], 1)
+        Q = torch.stack([_by(far, t).square().sum(1) for t in T], 1)
         Q[:, constants == -torch.inf] = torch.inf
         S[lost] = (Q.amin(1, keepdim=True) == Q).to(S.dtype).log()
     return S
+
+
+def _by(Z: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
+    return Z * T if T.dim() == 1 else Z @ T
+
+
+def _whitened(moved: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
+    """Each row of (C, D) by its own matrix of (C, D, D)."""
+    return torch.bmm(moved[:, None], T)[:, 0]
+
+
+def _add_squares_in_panels(
+    S: torch.Tensor, X: torch.Tensor, means: torch.Tensor, T: torch.Tensor, centre: torch.Tensor
+) -> None:
+    r"""Add the squared lengths of all classes to S (C, N), by products in which the classes stand side by side.
+
+    .. math:: T_c^T (x - \mu_c) = T_c^T (x - m) - T_c^T (\mu_c - m)
+
+    with one centre m, and the last term as the coefficient of a constant 1 in front of x - m. Columns a ... b of T need
+    the first b coordinates alone: a panel of them for several classes is one large product, and most of the triangle
+    of zeros is left out. The difference costs the digits by which classes are farther apart than wide.
+    """
+    (C, D), N = means.shape, len(X)
+    panels = -(-D // WIDTH)
+    edges = [D * k // panels for k in range(panels + 1)]
+    R = min(N, max(128, BLOCK // (2 * (D + 1))))
+    group = max(1, BLOCK // (min(D, WIDTH) * R))  # classes side by side, so that their products stay in the cache
+    offset, Tt = -_whitened(means - centre, T), T.transpose(1, 2)
+    tasks = [
+        (c, a, b, torch.cat([offset[c : c + group, a:b, None], Tt[c : c + group, a:b, :b]], 2).flatten(0, 1).numpy())
+        for c in range(0, C, group)
+        for a, b in pairwise(edges)
+    ]
+    memory, Z, scores = np.empty(max(len(W) for *_, W in tasks) * R), X.new_ones(R, D + 1), S.numpy()
+    for i in range(0, N, R):
+        r = min(R, N - i)
+        torch.sub(X[i : i + r], centre, out=Z[:r, 1:])
+        for c, a, b, W in tasks:
+            Y = memory[: len(W) * r].reshape(len(W), r)
+            np.matmul(W, Z[:r, : b + 1].numpy().T, out=Y)
+            add_squares(Y, scores, c, i, b - a)
+
+
+@compiled(fast=True)
+def add_squares(Y, S, first, start, width):
+    """Add the squares of each ``width`` rows of Y to one row of S, from row ``first`` and column ``start`` on."""
+    for k in range(Y.shape[0]):
+        s, y = S[first + k // width], Y[k]
+        for n in range(y.size):
+            s[start + n] += y[n] * y[n]
 
 
 def _blocks(X: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
@@ -71,13 +130,3 @@ def _blocks(X: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor
     for i in range(0, len(X), block):
         rows = slice(i, min(i + block, len(X)))
         yield rows, X[rows], buffer[: rows.stop - i]
-
-
-def _whitened_in_place(Z: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
-    """Z T for contiguous rows Z; on the CPU by the triangular product of BLAS, at half the work, over Z itself."""
-    if T.dim() == 1:
-        return Z.mul_(T)
-    if Z.device.type != "cpu":
-        return Z @ T
-    dtrmm(1.0, T.numpy().T, Z.numpy().T, lower=1, overwrite_b=1)  # column-major, as BLAS has it: T' Z'
-    return Z

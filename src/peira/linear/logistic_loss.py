@@ -236,7 +236,13 @@ def add_sparse_gram(data, columns, starts, s, H):
         for a in range(starts[n], starts[n + 1]):
             scaled, i = s[n] * data[a], columns[a]
             H[D, i] += scaled
-            for b in range(starts[n], starts[n + 1]):
-                if columns[b] <= i:
-                    H[i, columns[b]] += scaled * data[b]
+            H[i, i] += scaled * data[a]
+            for b in range(starts[n], a):  # each pair once, whatever the order of the columns
+                j, both = columns[b], scaled * data[b]
+                if j < i:
+                    H[i, j] += both
+                elif j > i:
+                    H[j, i] += both
+                else:
+                    H[i, i] += 2 * both
         H[D, D] += s[n]

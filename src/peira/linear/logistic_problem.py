@@ -8,13 +8,31 @@ with v the weights of the rows and rho the ``l1_ratio``; C times it is scikit-le
 **Which solver, by shape.** With P = m (D + 1) coordinates, m = 1 for two classes and C - 1 for more:
 
 ========================================  ====================================================================
-an L1 penalty                             coordinate descent (:mod:`~peira.linear.logistic_coordinate_descent`)
+an L1 penalty, sparse X, many weights     SAGA (:mod:`~peira.linear.logistic_stochastic`); many: more than 4,000
+                                          gradients exceed the penalty at the frequencies of the classes
+any other L1 penalty                      coordinate descent (:mod:`~peira.linear.logistic_coordinate_descent`)
 no penalty, P up to 4,000                 Newton, which sees whether a maximum of the likelihood exists
 N at least 8,000, 80 P and P^2 / 2        L-BFGS with the curvature of a sample of the rows: about as many passes
                                           over the data as Newton takes steps, at the price of gradients
 P up to 400                               Newton (:mod:`~peira.linear.logistic_newton`)
 anything else                             L-BFGS with a cheaper guess (:mod:`~peira.linear.logistic_quasi_newton`)
 ========================================  ====================================================================
+
+Coordinate descent forms the Gram matrix of the columns that take part, which SAGA is spared. Measured on one thread,
+with log odds certified to 1e-2, on sparse rows of unit length with columns of falling frequency:
+
+=====================================  ============  ======================  ==========
+N x D, entries a row, classes, C       such weights  coordinate descent, s   SAGA, s
+=====================================  ============  ======================  ==========
+50,000 x 5,000, 40, 2, C=0.3           707           0.33                    2.4
+20,000 x 50,000, 80, 2, C=1            740           0.19                    2.0
+20,000 x 3,000, 40, 4, C=1             4,024         12                      4.4
+50,000 x 5,000, 40, 2, C=3             4,188         7.1                     8.8
+=====================================  ============  ======================  ==========
+
+and with 7,672 of them (100,000 x 20,000, 40, 2, C=1) SAGA was within 2e-9 of the minimum after 9 s, where coordinate
+descent after 12 s was 7e-5 above it. With a squared penalty alone SAGA won nowhere: at N = 100,000 it took 1.0 s for
+D = 50 dense columns (L-BFGS: 0.05 s to the same excess of 1e-6), and 9.6 s for 20,000 sparse ones (L-BFGS: 0.25 s).
 """
 
 from collections.abc import Iterator
@@ -30,11 +48,12 @@ from .logistic_coordinate_descent import descend
 from .logistic_design import Design
 from .logistic_loss import LogisticLoss, contrasts_of
 from .logistic_newton import newton
-from .logistic_quasi_newton import lbfgs, start, suits_sample
+from .logistic_quasi_newton import lbfgs, start, start_at_frequencies, suits_sample
 from .logistic_stochastic import saga
 
 NEWTON_ALWAYS = 4_000
 NEWTON_BEST = 400
+STOCHASTIC = 4_000
 
 
 @dataclass
@@ -116,22 +135,28 @@ class LogisticProblem:
             contrasts=not self.l1 if contrasts is None else contrasts,
         )
 
-    def solver(self, f: LogisticLoss) -> str:
-        """The solver that fits the shape, or the one asked for."""
+    def solver(self, f: LogisticLoss, l1: float) -> str:
+        """The solver that fits the shape, or the one asked for; ``l1`` is rho / C."""
         if self.asked != "auto":
             return self.asked
         if self.l1:
-            return "coordinate-descent"
+            return "saga" if self._many_take_part(f, l1) else "coordinate-descent"
         if not self.penalised and f.size <= NEWTON_ALWAYS:
             return "newton-cholesky"
         return "newton-cholesky" if f.size <= NEWTON_BEST and not suits_sample(f) else "lbfgs"
+
+    def _many_take_part(self, f: LogisticLoss, l1: float) -> bool:
+        if not sparse.issparse(f.X) or f.m * f.D <= STOCHASTIC:
+            return False
+        _, G = f(start_at_frequencies(f))
+        return int((G[:, : f.D].abs() > l1).sum()) > STOCHASTIC
 
     def solve(
         self, C: float, l1_ratio: float, generator: torch.Generator, begin: torch.Tensor | None = None
     ) -> Iterator[Progress]:
         """The way of a solver to the minimum, from ``begin`` if given; ends where rounding forbids more."""
         f = self.loss(C, l1_ratio)
-        solver = self.solver(f)
+        solver = self.solver(f, l1_ratio / C)
         if solver in ("coordinate-descent", "saga"):
             yield from self._by_rounds(solver, C, l1_ratio, generator, begin)
             return

@@ -90,7 +90,7 @@ def start(
         part = sample(f, rows, generator)
         V = _minimum(part) if begin is None else begin
         return V, Factor(part.hessian(V)).solve
-    return _start_at_frequencies(f) if begin is None else begin, _curvature_of_classes(f, generator)
+    return start_at_frequencies(f) if begin is None else begin, _curvature_of_classes(f, generator)
 
 
 def sample(f: LogisticLoss, size: int, generator: torch.Generator) -> LogisticLoss:
@@ -113,7 +113,7 @@ def _minimum(part: LogisticLoss) -> torch.Tensor:
     return at.V + at.direction
 
 
-def _start_at_frequencies(f: LogisticLoss) -> torch.Tensor:
+def start_at_frequencies(f: LogisticLoss) -> torch.Tensor:
     """No weights, and constants that give each class its frequency."""
     V = f.zeros()
     if f.intercept:

@@ -25,7 +25,8 @@ penalty makes the answer unique.
 observed information :math:`\nabla^2 (-\log L)` as covariance. From it come standard errors, z, p and intervals.
 
 **Cost.** Chosen by shape (:mod:`~peira.linear.logistic_problem`): Newton's method N D^2 a step and six steps; for
-many rows five to fifteen passes of 4 N D C over the data; coordinate descent for L1 penalties. Sparse X stays sparse.
+many rows five to fifteen passes of 4 N D C over the data; coordinate descent for L1 penalties, or SAGA where these
+leave many weights of sparse columns. Sparse X stays sparse.
 
 **Use it** first wherever probabilities are asked for: they come out calibrated where the assumption holds, and the
 weights can be read. Where classes are curved or interact, boosted trees or kernels do better.
@@ -136,7 +137,9 @@ class LogisticRegression(LogisticClassifier):
     tol: float = param(1e-4, "how far the log odds may be from those at the minimum, root mean square", low=0)
     max_iter: int = param(100, "most steps of the solver", low=1)
     solver: Solver = param("auto", "'auto' chooses by shape")
-    random_state: int | np.random.RandomState | None = param(0, "seed of the sample of rows that L-BFGS starts from")
+    random_state: int | np.random.RandomState | None = param(
+        0, "seed of the rows that L-BFGS starts from, and of those that SAGA draws"
+    )
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LogisticRegression":
         """Learn the weights.
@@ -172,7 +175,7 @@ class LogisticRegression(LogisticClassifier):
             solver=self.solver,
         )
         f = problem.loss(self.C, self.l1_ratio)
-        self.solver_ = problem.solver(f)
+        self.solver_ = problem.solver(f, self.l1_ratio / self.C)
         V = self._descend(problem, f, data)
         coef, intercept = problem.back(V)
         self._learned(data, data.tensor(coef), data.tensor(intercept))

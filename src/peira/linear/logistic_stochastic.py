@@ -293,21 +293,22 @@ def proximal_steps(w, g, steps, eta, l1, l2):
         if w == 0.0 and abs(g) <= l1:
             return 0.0
         sign = 1.0 if w > 0 or (w == 0.0 and g < 0) else -1.0
-        u, h = sign * w, sign * g + l1  # u > 0 falls towards -h / l2
-        decay = np.log1p(eta * l2)
-        whole = steps
-        if h > 0:  # zero is reached after u / (eta h) steps, or sooner if weights decay
-            until = np.log1p(l2 * u / h) / decay if l2 > 0 else u / (eta * h)
-            if until < steps:
-                whole = int(until)
-        if l2 > 0:
-            lost = -np.expm1(-whole * decay)  # 1 - a^m
-            u = u - lost * (u + h / l2)
-        else:
-            u = u - whole * eta * h
-        w = sign * max(u, 0.0)
-        steps -= whole
-        if steps > 0:  # the step in which the sign may change
-            w = soft(w - eta * g, eta * l1) / (1 + eta * l2)
-            steps -= 1
+        u, h = sign * w, sign * g + l1
+        after = same_sign_steps(u, h, steps, eta, l2)
+        if after >= 0:
+            return sign * after
+        # zero is reached after u / (eta h) steps, or sooner as weights decay; then comes the step that may cross it
+        whole = int(np.log1p(l2 * u / h) / np.log1p(eta * l2) if l2 > 0 else u / (eta * h))
+        whole = min(max(whole, 0), steps - 1)
+        w = sign * max(same_sign_steps(u, h, whole, eta, l2), 0.0)
+        w = soft(w - eta * g, eta * l1) / (1 + eta * l2)
+        steps -= whole + 1
     return w
+
+
+@compiled
+def same_sign_steps(u, h, steps, eta, l2):
+    """Where ``steps`` steps u <- (u - eta h) / (1 + eta l2) lead."""
+    if l2 > 0:
+        return u + np.expm1(-steps * np.log1p(eta * l2)) * (u + h / l2)
+    return u - steps * eta * h

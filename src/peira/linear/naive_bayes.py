@@ -37,6 +37,7 @@ Teevan & Karger (2003), ICML, table 4.
 
 import math
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -47,6 +48,8 @@ from sklearn.utils import Tags
 from ..core import Card, DataError, ParameterError, ProbabilisticClassifier, log, param
 from ..core.errors import UnreadableError
 from ..core.inputs import Data, Matrix, Queries
+from ..core.labels import class_weights
+from .log_shares import log_priors, log_ratio, weighted_logs
 from .model import linear_map
 
 
@@ -138,7 +141,59 @@ class CountingNaiveBayes(ProbabilisticClassifier):
 
 
 class WordNaiveBayes(CountingNaiveBayes):
-    """Base of the naive Bayes classifiers for amounts that are never negative."""
+    """Base of the naive Bayes classifiers for amounts that are never negative.
+
+    Weights of classes are an argument of ``fit`` here, and not a parameter as elsewhere: scikit-learn's
+    ``check_estimator`` fits whatever has a parameter ``class_weight`` to numbers below zero, which these must refuse.
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Self:
+        """Count.
+
+        Parameters
+        ----------
+        X : array, frame, sparse matrix or tensor of shape (N, D)
+            Numbers that are 0 or more.
+        y : array of shape (N,)
+            Texts, whole numbers or truth values.
+        sample_weight : array of shape (N,), optional
+            Non-negative; a weight of two counts as two equal rows.
+        class_weight : dict or "balanced", optional
+            Weight of each class, by which its rows are multiplied; "balanced": such that all classes weigh the same.
+
+        Raises
+        ------
+        ValueError
+            If an amount is negative; the message names the first.
+        """
+        return self._count(self._weighted(self._begin(X, y, sample_weight), class_weight))
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, class_weight: Any = None
+    ) -> Self:
+        """Count more items; equals one fit to all of them, in any order.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``.
+        classes : array, optional
+            All labels, in the first call, if its ``y`` lacks some.
+        class_weight : dict, optional
+            Weight of each class in this call; "balanced" would need all rows at once.
+        """
+        if isinstance(class_weight, str):
+            raise ParameterError(
+                f"class_weight={class_weight!r} needs all rows at once, and partial_fit of {type(self).__name__} sees "
+                "them in blocks: give the weights as a dict"
+            )
+        return self._count(self._weighted(self._continue(X, y, sample_weight, classes=classes), class_weight))
+
+    def _weighted(self, data: Data, class_weight: Any) -> Data:
+        if class_weight is None:
+            return data
+        w = class_weights(class_weight, data, owner=type(self).__name__)
+        return replace(data, w=w if data.w is None else data.w * w)
 
     def _amounts(self, queries: Queries) -> Matrix:
         X = queries.X
@@ -216,7 +271,7 @@ class BernoulliNB(CountingNaiveBayes):
         return sparse.csr_array(((ones.data > self.binarize).astype(float), ones.indices, ones.indptr), ones.shape)
 
     def _estimate(self, data: Data, n: torch.Tensor, N: torch.Tensor) -> torch.Tensor:
-        return _log_ratio(n + self.alpha, N[:, None] + 2 * self.alpha, 2)  # eq. of theta
+        return log_ratio(n + self.alpha, N[:, None] + 2 * self.alpha, 2)  # eq. of theta
 
     def _scores(self, queries: Queries) -> torch.Tensor:
         X, ones = self._amounts(queries), queries.tensor(self.feature_log_prob_)
@@ -261,7 +316,7 @@ class MultinomialNB(WordNaiveBayes):
 
     def _estimate(self, data: Data, n: torch.Tensor, N: torch.Tensor) -> torch.Tensor:
         n = n + self.alpha
-        return _log_ratio(n, n.sum(1, keepdim=True), n.shape[1])
+        return log_ratio(n, n.sum(1, keepdim=True), n.shape[1])
 
     def _scores(self, queries: Queries) -> torch.Tensor:
         S = weighted_logs(self._amounts(queries), queries.tensor(self.feature_log_prob_))
@@ -302,7 +357,7 @@ class ComplementNB(WordNaiveBayes):
         nothing = torch.zeros_like(n[:1])  # sums before and after each class: no differences, so zeros stay zeros
         before, after = torch.cat([nothing, n[:-1]]).cumsum(0), torch.cat([nothing, n.flip(0)[:-1]]).cumsum(0).flip(0)
         others = before + after + self.alpha
-        weights = -_log_ratio(others, others.sum(1, keepdim=True), n.shape[1])
+        weights = -log_ratio(others, others.sum(1, keepdim=True), n.shape[1])
         if not self.norm:
             return weights
         total = weights.sum(1, keepdim=True)
@@ -318,39 +373,3 @@ class ComplementNB(WordNaiveBayes):
     def _scores(self, queries: Queries) -> torch.Tensor:
         S = weighted_logs(self._amounts(queries), queries.tensor(self.feature_log_prob_))
         return S.masked_fill(queries.tensor(self.class_count_) == 0, -torch.inf)
-
-
-def log_priors(N: torch.Tensor, by_frequency: bool, given: Any, owner: str) -> torch.Tensor:
-    """Log probabilities of the classes before anything is seen, (C,); minus infinity for classes without items."""
-    if given is None:
-        seen = (N > 0).to(N.dtype)
-        return (N / N.sum()).log() if by_frequency else (seen / seen.sum()).log()
-    prior = torch.as_tensor(np.asarray(given, dtype=np.float64)).to(N)
-    if prior.shape != N.shape:
-        raise ParameterError(f"Number of priors must match number of classes: {owner} got {prior.numel()} for {len(N)}")
-    if not (prior >= 0).all() or abs(float(prior.sum()) - 1) > 1e-8:
-        raise ParameterError(
-            f"The priors of {owner} must be non-negative and their sum should be 1, got {prior.tolist()}"
-        )
-    return prior.log().masked_fill(N == 0, -torch.inf)
-
-
-def weighted_logs(X: Matrix, L: torch.Tensor, more: torch.Tensor | float = 0.0) -> torch.Tensor:
-    """X (L + more)' up to a constant of each row, for amounts X >= 0 and logarithms L (C, D).
-
-    Logarithms may be infinite (all of one sign), and nothing times infinity is nothing.
-    """
-    endless = torch.isinf(L)
-    finite = L.masked_fill(endless, 0.0) + more
-    # What all classes share cancels in the probabilities; left in, it costs digits and could overflow.
-    S = linear_map(X, finite - finite.amax(0))
-    if endless.any():
-        hit = linear_map(X, endless.to(L.dtype)) > 0
-        S = torch.where(hit, L[endless][0], S)
-    return S
-
-
-def _log_ratio(part: torch.Tensor, whole: torch.Tensor, kinds: int) -> torch.Tensor:
-    """log(part / whole); where nothing was counted, all kinds are as probable."""
-    ratio = part / torch.where(whole > 0, whole, 1.0)
-    return torch.where(whole > 0, ratio, 1.0 / kinds).log()

@@ -21,6 +21,9 @@ are then measured in standard deviations, which gives the discriminant scores of
 
 .. math:: \log P(c \mid x) = - \sum_j \frac{(x_j - \mu'_{cj})^2}{2 (s_j + s_0)^2} + \log \pi_c + \mathrm{constant}
 
+**Weights of classes** multiply the weights of their items, and so "empirical" priors; a dictionary multiplies "uniform"
+priors too, since nothing else would move the decision. "balanced" makes all classes weigh the same, as these do.
+
 **Use it** as the first thing to try, on texts (sparse rows) and on wide tables such as gene expressions. It neglects
 correlations; linear discriminant analysis does not.
 
@@ -30,6 +33,7 @@ Reference: Tibshirani, Hastie, Narasimhan & Chu (2002), PNAS 99, 6567-6572; Hast
 18.2, eqs 18.2 (scores), 18.4 and 18.5 (deviations, whose :math:`m_c` this is).
 """
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -38,6 +42,7 @@ import torch
 from ..core import Card, ProbabilisticClassifier, linear, param
 from ..core.errors import DataError, UnreadableError
 from ..core.inputs import Data, Queries
+from ..core.labels import class_weights
 from .gaussian_classes import ClassMoments
 from .gaussian_model import checked_priors
 from .gaussian_scores import linear_scores
@@ -86,6 +91,14 @@ class NearestCentroid(ProbabilisticClassifier):
     priors: Literal["uniform", "empirical"] | list | tuple | np.ndarray = param(
         "uniform", "probabilities of the classes: alike, as frequent as in the data, or given in the order of classes_"
     )
+    class_weight: dict | Literal["balanced"] | None = param(
+        None, "weight of each class, which multiplies its prior unless that is given; 'balanced': all weigh the same"
+    )
+
+    @classmethod
+    def example(cls) -> "NearestCentroid":
+        """Priors from the data, which weights of rows change, as those of their classes do."""
+        return cls(priors="empirical")
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "NearestCentroid":
         """Find the centroids.
@@ -152,12 +165,20 @@ class NearestCentroid(ProbabilisticClassifier):
         self.within_class_std_dev_, self.variance_ = data.give(s), data.give(variance.clone())
         self.surviving_ = (difference != 0).any(0).nonzero()[:, 0].numpy(force=True)
         given = self.priors
-        if isinstance(given, str):
-            given = None if given == "empirical" else np.full(len(seen), 1 / len(seen))
+        if isinstance(given, str):  # empirical: the weights of the rows, in which those of the classes are counted
+            given = None if given == "empirical" else self._uniform_priors(data)
         self.class_prior_ = data.give(
             checked_priors(given, moments.weights, list(data.classes), owner="NearestCentroid")
         )
         return self
+
+    def _uniform_priors(self, data: Data) -> np.ndarray:
+        """All alike, or as the classes are weighted."""
+        v = np.ones(len(data.classes))
+        if isinstance(self.class_weight, dict):
+            each = replace(data, codes=torch.arange(len(v), device=data.device))
+            v = class_weights(self.class_weight, each, owner="NearestCentroid").numpy(force=True)
+        return v / v.sum()
 
     def _scores(self, queries: Queries) -> torch.Tensor:
         M, variance = queries.tensor(self.centroids_), queries.tensor(self.variance_)

@@ -10,15 +10,21 @@ the other. If row x of class y does not win strictly over its strongest rival r,
 
 .. math:: E_P(w) = - \sum_{n \in M} \eta_n \, w^T x_n t_n, \quad w \leftarrow w + \eta_n x_n t_n
 
-over the misclassified rows M. Started at zero, the size of :math:`\eta` changes nothing, unless classes differ in it.
+over the misclassified rows M. Started at zero, the size of :math:`\eta` changes nothing, unless rows differ in it.
 
 **If the classes are separable**, by a margin :math:`\gamma` with rows no longer than R, at most
 
 .. math:: (R / \gamma)^2
 
-corrections are ever made, whatever D and N (Novikoff 1962), and the fit ends with an epoch without a mistake. Which of
-the separating weights it finds depends on the order of the rows. `peira.linear.separability` computes
-the bound, and decides by a linear program whether classes are separable. **If they are not**, corrections never end.
+corrections are ever made, whatever D and N (Novikoff 1962; steps between h and H times :math:`\eta` cost a factor
+of H / h), and the fit ends with an epoch without a mistake. Which of the separating weights it finds depends on the
+order of showing. `peira.linear.separability` computes the bound, and decides by a linear program whether classes are
+separable. **If they are not**, corrections never end.
+
+**Weights** of rows and of classes multiply the step :math:`\eta`. Two corrections by a row are not one correction
+twice as long, since the row may be right after the first; therefore equal rows of one class are shown as one row, with
+the sum of their weights, and weights equal repetition after all (`peira.linear.perceptron_order`). With
+``shuffle=False`` rows are shown as they come, each for itself, and there they do not.
 
 **Variants.** *last*: the weights after the last correction. *averaged*: the mean of the weights over all showings,
 and *voted*: all the weights that ever were, voting by how long they lived (Freund & Schapire 1999). These two are good
@@ -26,8 +32,7 @@ on noisy data too, where the last weights may be poor, and need few epochs; the 
 
 **Use it** for streams and wide sparse rows, and as the simplest of learning machines; where separating classes with the
 largest margin, or probabilities, matter, there are support vector machines and logistic regression. Bring columns to
-one scale first: R and the margin depend on it. There are no weights of rows, because showing a row twice is not the
-same as one correction twice as long; a class may weigh more by a longer step.
+one scale first: R and the margin depend on it.
 
 Cost: N D C for each epoch, stored entries instead of D for sparse X; an epoch is one compiled loop. With a kernel:
 `peira.linear.dual_perceptron`.
@@ -49,6 +54,7 @@ from ..core.errors import UnreadableError
 from ..core.inputs import Data, Queries
 from .dual_perceptron import AT_ONCE, Mistakes
 from .linear_scores import LinearClassifier
+from .perceptron_order import drawn_order
 from .perceptron_passes import pass_over_rows, pass_over_sparse_rows
 
 LARGEST = 1e140  # of the inputs: squares, summed over many corrections, stay in range
@@ -66,7 +72,7 @@ class Perceptron(LinearClassifier):
     n_mistakes_ : int
         All corrections so far.
     n_shown_ : int
-        All showings of rows so far.
+        All showings of rows so far; equal ones, and those of weight zero, as ``shuffle`` says.
     history_ : dict
         ``mistakes``: how many each epoch made.
     n_iter_ : int
@@ -100,7 +106,7 @@ class Perceptron(LinearClassifier):
     fit_intercept: bool = param(True, "estimate a constant term for each class")
     max_iter: int = param(50, "the most epochs; one without a mistake ends the fit", low=1)
     eta0: float = param(1.0, "size of a correction", above=0)
-    shuffle: bool = param(True, "show the rows in another order in each epoch")
+    shuffle: bool = param(True, "equal rows as one, in another order in each epoch; else all as they come")
     random_state: int | np.random.RandomState | None = param(0, "seed of the orders")
     class_weight: dict | Literal["balanced"] | None = param(
         None, "length of the steps of each class: 'balanced', or a dictionary"
@@ -111,7 +117,7 @@ class Perceptron(LinearClassifier):
         """A few epochs and their average, which is stable where classes overlap."""
         return cls(variant="averaged", max_iter=20)
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Show all rows again and again, until none is wrong or ``max_iter`` epochs are over.
 
         Parameters
@@ -119,6 +125,9 @@ class Perceptron(LinearClassifier):
         X : array, frame, sparse matrix or tensor of shape (N, D)
         y : array of shape (N,)
             Texts, whole numbers or truth values; at least two classes.
+        sample_weight : array of shape (N,), optional
+            Non-negative; how much longer a correction by this row is. A row of weight zero is not shown; with
+            ``shuffle``, a weight of two counts as two equal rows.
 
         Warns
         -----
@@ -126,10 +135,9 @@ class Perceptron(LinearClassifier):
             With ``variant="last"`` (the others need no such end), if the last epoch still made mistakes: with their
             number and what to do.
         """
-        data = self._begin(X, y)
-        self._learn(data, self.max_iter)
+        self._learn(self._begin(X, y, sample_weight), self.max_iter)
         if not self.separated_ and self.variant == "last" and self.stopped_ == "max_iter":
-            made, N = int(self.history_["mistakes"][-1]), len(data)
+            made, N = int(self.history_["mistakes"][-1]), self.n_shown_ // self.n_iter_
             warnings.warn(
                 f"Perceptron: epoch {self.max_iter} still made {made} mistakes on {N} rows ({made / N:.1%}). If the "
                 "classes are not separable (peira.linear.separability.separable tells), no number of epochs is "
@@ -139,17 +147,17 @@ class Perceptron(LinearClassifier):
             )
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Show these rows once, and go on from what is learned: not the same as one fit, but what streams allow.
 
         Parameters
         ----------
-        X, y
+        X, y, sample_weight
             As in ``fit``.
         classes : array, optional
             All labels, in the first call, if its ``y`` lacks some.
         """
-        self._learn(self._continue(X, y, classes=classes), 1)
+        self._learn(self._continue(X, y, sample_weight, classes=classes), 1)
         return self
 
     # ------------------------------------------------------------------ steps
@@ -157,14 +165,15 @@ class Perceptron(LinearClassifier):
     def _learn(self, data: Data, epochs: int) -> None:
         self._require_classes(data)
         X, codes, step = _rows(data), data.codes.numpy(force=True), self._steps(data)
-        C, D, present = len(data.classes), X.shape[1], np.flatnonzero(step)
+        C, D = len(data.classes), X.shape[1]
         if not hasattr(self, "vectors_"):
             self.vectors_, self.n_shown_, self.n_mistakes_ = data.give(torch.zeros(C, D + 1, dtype=data.dtype)), 0, 0
-        rng = np.random.default_rng([data.seed, self.n_shown_, 1])  # a stream of its own for each call
+        rng = np.random.default_rng([data.seed, self.n_shown_])  # a stream of its own for each call
+        rows, step = drawn_order(X, codes, step, rng) if self.shuffle else (np.flatnonzero(step), step)
         W = np.array(data.tensor(self.vectors_).numpy(force=True))
         found = []
         for epoch in iterate(self, epochs, name="epochs"):
-            order = rng.permutation(present) if self.shuffle else present
+            order = rng.permutation(rows) if self.shuffle else rows
             row, said, when = _show(X, codes, step, order, float(self.fit_intercept), W)
             found.append((row, said, self.n_shown_ + when))
             self.n_shown_ += len(order)

@@ -13,9 +13,11 @@ from ..core.params import describe
 def method_page(outcome: Any) -> dict[str, Any]:
     """The method in its own words, with the settings that were chosen."""
     cls, method = outcome.best.cls, outcome.model.method
+    in_words = getattr(outcome.model.method_, "in_words", None)
     module = inspect.getmodule(cls)
     return {
         "title": outcome.best.title,
+        "found": in_words(outcome.model.get_names()) if in_words else [],
         "text": inspect.cleandoc(module.__doc__ or ""),
         "card": {name: getattr(cls.card, name) for name in ("reference", "cost", "exact", "incremental", "sparse")},
         "parameters": [

@@ -6,11 +6,11 @@ from typing import Any
 
 from peira.study.report.escaping import clean, escape, plain, prose
 from peira.study.report.pages import method_page
-from peira.study.report.sections.common import records, table
+from peira.study.report.sections.common import records, sentences, table
 
 
 def method(report: dict) -> dict[str, Any] | None:
-    """The method's page with its card and its parameters."""
+    """What the method says it found, its page, its card and its parameters."""
     part = table(report.get("method_page"))
     text = method_page(part.get("text"))
     parameters = [
@@ -28,10 +28,12 @@ def method(report: dict) -> dict[str, Any] | None:
         for k, v in list(table(part.get("card")).items())[:30]
         if v not in (None, "", [])
     ]
-    if not text and not parameters and not card:
+    found = sentences(part.get("found") or [], 20)
+    if not text and not parameters and not card and not found:
         return None
     return {
         "title": clean(part.get("title") or "The winning method", 120),
+        "found": found,
         "text": text,
         "card": card,
         "parameters": parameters,

@@ -1,0 +1,157 @@
+r"""What a row of the Gram matrix is made of: inner products of rows, a kernel's values, or a matrix that is there.
+
+The four kernels with names are functions of a product of matrices,
+
+.. math:: linear: \quad x^T z
+.. math:: poly: \quad (\gamma \, x^T z + c_0)^d
+.. math:: sigmoid: \quad \tanh(\gamma \, x^T z + c_0)
+.. math:: rbf: \quad \exp(u^T v - |u|^2 / 2 - |v|^2 / 2), \quad u = \sqrt{2 \gamma} (x - \mu)
+
+with the squared lengths of the last as two further columns, so that one product gives its whole exponent. The exponent
+is right to a few units of rounding of the greatest :math:`|u|^2 / 2`; while that is below `SHORT`, single precision
+gives the values nearly to the digits with which they are stored, at half of the cost. Of at most `FEW` items everything
+is computed and stored in double precision.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from copy import copy
+from typing import Any, Self
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from ..numerics.compile import compiled
+from .kernel import Kernel
+
+SHORT = 8.0  # of |u|^2 / 2
+FEW = 1024  # items: 8 MiB for their matrix in double precision
+DENSE = 1 << 26  # entries: sparse rows that fit are multiplied as dense ones, 256 MiB in single precision
+
+
+class Source(ABC):
+    """Computes parts of the Gram matrix of N items."""
+
+    diagonal: np.ndarray
+
+    @abstractmethod
+    def write(self, rows: np.ndarray, columns: slice, out: np.ndarray) -> None:
+        """Write K[rows, columns] into ``out``."""
+
+    @abstractmethod
+    def take(self, items: np.ndarray) -> Self:
+        """The same for some of the items."""
+
+
+class Products(Source):
+    """One of the four kernels with names, of dense or sparse rows (N, D)."""
+
+    def __init__(self, X: Any, name: str, gamma: float, coef0: float, degree: float):
+        self.name, self.gamma, self.coef0, self.degree = name, gamma, coef0, degree
+        if sparse.issparse(X) and X.shape[0] * X.shape[1] <= DENSE:
+            X = X.toarray()
+        if sparse.issparse(X):
+            self.A, squares = X.tocsr(), np.asarray(X.multiply(X).sum(1)).ravel()
+            self.half = gamma * squares
+        elif name == "rbf":
+            U = (X - X.mean(0)) * np.sqrt(2 * gamma)
+            half = np.einsum("nd,nd->n", U, U)[:, None] / 2
+            squares, one = half, np.ones_like(half)
+            dtype = np.float32 if len(X) > FEW and half.max() <= SHORT else np.float64
+            self.A = np.concatenate([U, -half, one], 1).astype(dtype)
+            self.B = np.concatenate([U, one, -half], 1).astype(dtype)
+        else:
+            self.A = self.B = np.array(X, dtype=np.float64, order="C")
+            squares = np.einsum("nd,nd->n", X, X)
+        self.diagonal = np.ones(len(squares)) if name == "rbf" else self._shaped(np.array(squares, dtype=np.float64))
+
+    def write(self, rows: np.ndarray, columns: slice, out: np.ndarray) -> None:
+        if sparse.issparse(self.A):
+            P = (self.A[columns] @ self.A[rows].toarray().T).T
+            if self.name == "rbf":
+                P *= 2 * self.gamma
+                P -= self.half[rows, None]
+                P -= self.half[columns]
+        else:
+            # torch's product: NumPy's has threads that wait in a loop, slow for tiles on a busy machine
+            P = torch.mm(torch.from_numpy(self.A[rows]), torch.from_numpy(self.B[columns]).T).numpy()
+        if self.name == "rbf":
+            np.minimum(P, 0, out=P)
+            np.exp(P, out=out, casting="same_kind")
+        else:
+            out[:] = self._shaped(P)
+
+    def take(self, items: np.ndarray) -> Self:
+        new = object.__new__(type(self))
+        vars(new).update(
+            {k: v[items] if isinstance(v, np.ndarray) or sparse.issparse(v) else v for k, v in vars(self).items()}
+        )
+        return new
+
+    def _shaped(self, P: np.ndarray) -> np.ndarray:
+        if self.name == "linear":
+            return P
+        P *= self.gamma
+        P += self.coef0
+        return np.tanh(P, out=P) if self.name == "sigmoid" else np.power(P, self.degree, out=P)
+
+
+class Evaluated(Source):
+    """A kernel, or a function f(X, Z) -> (N, M), of dense or sparse rows."""
+
+    def __init__(self, kernel: Kernel | Callable, X: Any):
+        self.kernel, self.X = kernel, X
+        if isinstance(kernel, Kernel):
+            self.diagonal = kernel._diagonal(torch.as_tensor(X)).numpy()
+        else:
+            self.diagonal = np.array(
+                [float(np.asarray(kernel(X[i : i + 1], X[i : i + 1]))[0, 0]) for i in range(len(X))]
+            )
+
+    def write(self, rows: np.ndarray, columns: slice, out: np.ndarray) -> None:
+        if isinstance(self.kernel, Kernel):
+            out[:] = self.kernel._gram(torch.as_tensor(self.X[rows]), torch.as_tensor(self.X[columns])).numpy()
+        else:
+            out[:] = self.kernel(self.X[rows], self.X[columns])
+
+    def take(self, items: np.ndarray) -> Self:
+        new = copy(self)
+        new.X, new.diagonal = self.X[items], self.diagonal[items]
+        return new
+
+
+class Stored(Source):
+    """A Gram matrix that is there."""
+
+    def __init__(self, K: np.ndarray):
+        self.K, self.diagonal = K, K.diagonal().astype(np.float64)
+
+    def write(self, rows: np.ndarray, columns: slice, out: np.ndarray) -> None:
+        out[:] = self.K[rows, columns]
+
+    def take(self, items: np.ndarray) -> Self:
+        return type(self)(cut(self.K, items))
+
+
+def cut(K: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """K[items, items]; where items are neighbours, whole stretches are copied."""
+    starts = np.flatnonzero(np.diff(items, prepend=-2) != 1)
+    if not len(starts) or 8 * len(starts) > len(items):
+        return _pick(K, items)
+    out = np.empty((len(items), len(items)), K.dtype)
+    stretches = list(zip(starts, [*starts[1:], len(items)], items[starts], strict=True))
+    for top, end, row in stretches:
+        for left, right, column in stretches:
+            out[top:end, left:right] = K[row : row + end - top, column : column + right - left]
+    return out
+
+
+@compiled
+def _pick(K, items):
+    out = np.empty((items.size, items.size), K.dtype)
+    for i in range(items.size):
+        row = K[items[i]]
+        for j in range(items.size):
+            out[i, j] = row[items[j]]
+    return out
