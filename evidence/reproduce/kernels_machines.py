@@ -21,7 +21,7 @@ def scaled_to_unit(A, B):
     claim="on svmguide1 raw columns give 66.925 % accuracy, scaled ones 96.15 %, and a tuned machine 96.875 %",
     source=GUIDE,
     protocol="3,089 training and 4,000 test rows; defaults of LIBSVM (gamma = 1/D), columns to [-1, 1], C = gamma = 2; "
-    "without the data, the same three steps on the bundled wines, whose columns differ a thousandfold, over five splits",
+    "without the data, the same steps on the bundled wines, whose columns differ a thousandfold, over five splits",
     mark="V",
 )
 def guide():

@@ -63,7 +63,10 @@ def test_stored_and_read_back():
         ({"value": "os.system", "parameters": {}}, "'os.system', which is not one of Peira's"),
         ({"value": "kernels.stationary.RBF", "parameters": {}}, "is a RBF with the parameters"),
         (
-            {"value": "kernels.constant.WhiteKernel", "parameters": {"noise_level": -1.0, "noise_level_bounds": "fixed"}},
+            {
+                "value": "kernels.constant.WhiteKernel",
+                "parameters": {"noise_level": -1.0, "noise_level_bounds": "fixed"},
+            },
             "cannot be used",
         ),
     ],

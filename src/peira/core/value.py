@@ -77,7 +77,9 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _show(value: Any) -> str:
-    return repr(value.tolist()) if isinstance(value, np.ndarray) else f"{value!r}"
+    if callable(value) and hasattr(value, "__qualname__"):
+        return value.__qualname__  # not its address, which is another one in each process
+    return repr(value.tolist()) if isinstance(value, np.ndarray) else repr(value)
 
 
 @cache

@@ -5,11 +5,11 @@ A function of several columns is guessed as a sum of products of base kernels, e
 .. math:: k = \sum_p c_p \prod_q b_{pq}(x_{d}) + \sigma^2 [i = j]
 
 with b a smooth kernel (RBF), a rough one (Matern 3/2), a straight line, or a repetition. The search is greedy: from the
-best kernel so far, at first noise alone, each base kernel is added to it, multiplied with one of its products, or put in the place of a
-factor (the rough one only so, in the place of a smooth one), and each factor is left out; hyper-parameters are learned
-for each of these, starting from what the kernel before has learned; and the best is the next, as long as the Bayesian
-information criterion of its P hyper-parameters improves by more than 2 (less is "not worth more than a bare mention",
-Kass & Raftery 1995),
+best kernel so far, at first noise alone, each base kernel is added to it, multiplied with one of its products, or put
+in the place of a factor (the rough one only so, in the place of a smooth one), and each factor is left out.
+Hyper-parameters are learned for each of these, starting from what the kernel before has learned; the best is the next,
+as long as the Bayesian information criterion of its P hyper-parameters improves by more than 2 (less is "not worth more
+than a bare mention", Kass & Raftery 1995),
 
 .. math:: BIC = -2 \log p(y \mid X, \theta) + P \log N
 
@@ -19,9 +19,9 @@ prices the fitting of theta.
 What is found is read off in words: "the target is a straight line in x0, plus a repetition in x1 with period 12".
 
 Cost: some ten to fifty processes with a few dozen evaluations of n^3 each, n the ``rows`` that the search looks at,
-and one with N^3. **When to use:** up to some thousand rows, when the shape of the function is itself of interest or
-when structure (trend, season) must be extrapolated. **When not:** with many columns that act together, where one length-scale for each
-column (`GaussianProcessRegressor`) is the better first kernel.
+and one with N^3. **When to use:** up to some hundred rows, when the shape of the function is itself of interest or when
+structure (trend, season) must be extrapolated. **When not:** with many columns that act together, where one
+length-scale for each column (`GaussianProcessRegressor`) is the better first kernel.
 
 Reference: Duvenaud, Lloyd, Grosse, Tenenbaum & Ghahramani (2013), Structure discovery in nonparametric regression
 through compositional kernel search, section 3; Schwarz (1978), Annals of Statistics 6, 461-464; Kass
