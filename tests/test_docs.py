@@ -25,7 +25,7 @@ def test_every_method_has_a_page_and_pages_of_the_gone_go(method_pages, tmp_path
     assert {page.stem for page in pages} == set(registry()) == {page.stem for page in tmp_path.iterdir()}
     for key, cls in registry().items():
         text = (tmp_path / f"{key}.rst").read_text(encoding="utf-8")
-        assert text.startswith(f"{cls.__name__}\n====")
+        assert text.startswith(f"{cls.__name__}\n{'=' * len(cls.__name__)}\n")
         assert cls.card.reference in text
         assert all(f"``{name}``" in text for name in cls.parameters())
 

@@ -76,7 +76,7 @@ def parity():
 
 @reproduction(
     "3.11",
-    claim="one label has evidence 1/2, and two of one kind the probability of an orthant; EP has both, Laplace neither",
+    claim="one label has evidence 1/2, two of one kind that of an orthant: EP has the first and nears the second",
     source="Sheppard (1899): P(u > 0, v > 0) = 1/4 + arcsin(rho) / (2 pi)",
     protocol="probit link, k(x, x) = 4, correlations 0.1, 0.5 and 0.9",
     mark="C",

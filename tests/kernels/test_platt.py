@@ -67,3 +67,12 @@ def test_pairs_that_disagree_are_coupled_by_least_squares(seed, scale):
         Q[np.diag_indices(C)] = (R**2).sum(0)
         np.testing.assert_allclose(Q @ p, p @ Q @ p, atol=1e-12)
         assert p.min() >= 0 and abs(p.sum() - 1) < 1e-12
+
+
+@pytest.mark.parametrize("C", [3, 4, 10])
+def test_pairs_that_agree_are_coupled_exactly(C, seed):
+    """Then the matrix of the equations is singular without the multiplier of the sum."""
+    p = torch.tensor(np.random.default_rng(seed).dirichlet(np.ones(C), 5))
+    p = torch.cat([p, torch.full((1, C), 1 / C, dtype=p.dtype)])
+    i, j = torch.triu_indices(C, C, 1)
+    torch.testing.assert_close(couple(p[:, i] / (p[:, i] + p[:, j])), p, rtol=1e-8, atol=1e-10)

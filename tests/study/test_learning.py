@@ -214,7 +214,9 @@ def test_budget_spent_skips_and_says_so(source, tmp_path):
     run = learn(source, "price", budget=0.02, output=tmp_path / "run", jobs=1, progress=False)
     assert run.state["stopped"] == "budget"
     skipped = [row for row in run.state["leaderboard"] if row["status"] == "skipped"]
-    assert skipped and all("budget" in row["reason"] or "beyond" in row["reason"] for row in skipped)
+    assert skipped and all(
+        "budget" in row["reason"] or "beyond" in row["reason"] or "named" in row["reason"] for row in skipped
+    )
 
 
 def test_other_tasks_are_refused_in_words(tmp_path):

@@ -35,6 +35,8 @@ class Card:
         The main job then runs this one, and leaves the other out.
     wraps : bool, default False
         Learns by way of another method, which is one of its parameters. The main job does not list it by itself.
+    on_request : str, default ""
+        Why the main job runs the method only when it is named, such as "it takes minutes".
     largest : dict of str to int, optional
         Sizes beyond which the main job leaves the method out, such as ``{"D": 40}``: N rows, D columns (of basis
         functions too), C classes, or CD weights of all classes.
@@ -52,6 +54,7 @@ class Card:
     linear_in_inputs: bool = False
     chooses_for: str = ""
     wraps: bool = False
+    on_request: str = ""
     largest: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ import math
 import torch
 
 MEMORY = 5
+CUT = 1e-13
 LEAST = 0.05  # of the way, after steps that made it worse
 
 
@@ -55,5 +56,8 @@ class AndersonMixing:
         rows, target = (dF * unit).flatten(1), (f * unit).flatten()
         # columns of one length, so that the older and larger differences do not drown the others
         size = rows.norm(dim=1).clamp(min=torch.finfo(x.dtype).tiny)
-        gamma = torch.linalg.lstsq((rows / size[:, None]).T, target[:, None]).solution[:, 0] / size
+        rows = rows / size[:, None]
+        values, V = torch.linalg.eigh(rows @ rows.T)
+        known = values > CUT * values[-1]  # directions that are no more than rounding of the others are left out
+        gamma = V @ torch.where(known, V.T @ (rows @ target) / torch.where(known, values, 1.0), 0.0) / size
         return x + f - torch.einsum("m,m...->...", gamma, dX + dF)

@@ -114,7 +114,7 @@ class GaussianProcessClassifier(ProbabilisticClassifier):
         tasks="classification",
         reference="Rasmussen & Williams (2006) 3.4 to 3.6 and 5.5, algorithms 3.1 to 3.6, 5.1, 5.2",
         cost="T N^3",
-        largest={"N": 2000, "C": 12},
+        largest={"N": 500, "D": 100, "C": 5},
     )
     kernel: Kernel | None = param(
         None, "covariance of the latent process; None: a scaled RBF with a length for each column", positional=True

@@ -45,6 +45,7 @@ Titsias (2011), Variational heteroscedastic Gaussian process regression, ICML, e
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,6 +53,9 @@ import torch
 from ..numerics.cholesky import NotPositiveDefiniteError
 from .anderson_mixing import AndersonMixing
 from .site_posterior import SitePosterior
+
+MAX_ITER, TOL = 200, 1e-5
+SHORTEST = 1e-5  # share of a step below which it is not worth another try
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,8 @@ def fit_student_t(
     df: float,
     start: torch.Tensor | None = None,
     *,
-    max_iter: int = 200,
-    tol: float = 1e-5,
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
 ) -> Fitted:
     """The process under Student-t noise.
 
@@ -122,29 +126,42 @@ def fit_student_t(
     Fitted
         ``slopes`` are by log sigma and log nu.
     """
-    log_tau = torch.full_like(y, -2 * math.log(scale)) if start is None else start.log()
+    tau = torch.full_like(y, scale**-2) if start is None else start
+    largest = (df + 1) / df / scale**2
+    value, parts, d = _student_t(K, y, scale, df, tau)
     mixing = AndersonMixing()
     for step in range(max_iter + 1):
-        tau = log_tau.exp()
-        posterior = SitePosterior(K, tau)
-        alpha = tau * y - posterior.reduce(K @ (tau * y))
-        m = K @ alpha
-        d = (y - m).square() + posterior.variances()
-        motion = -((df * scale**2 + d) / (df + 1)).log() - log_tau
+        target = (df + 1) / (df * scale**2 + d)
+        motion = target.log() - tau.log()
         gap = float(motion.abs().max())
         if gap <= tol or step == max_iter:
             break
-        log_tau = mixing.step(log_tau, motion, 1.0, gap).clamp(max=math.log((df + 1) / df) - 2 * math.log(scale))
-    away = d / (df * scale**2)
-    constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - math.log(df * math.pi * scale**2) / 2
-    likelihood = len(y) * constant - (df + 1) / 2 * float(away.log1p().sum())
-    kl = (float(posterior.inverse.trace()) - len(y) + float(alpha @ m) + posterior.log_det) / 2
-    share = away / (1 + away)
+        there = mixing.step(tau.log(), motion, 1.0, gap).exp().clamp(max=largest)
+        new = _student_t(K, y, scale, df, there)
+        if not new[0] >= value - slack(value):  # the plain step never lowers F
+            mixing, there = AndersonMixing(), target
+            new = _student_t(K, y, scale, df, there)
+        tau, (value, parts, d) = there, new
+    share = d / (df * scale**2 + d)
     by_scale = ((df + 1) * share - 1).sum()
     half = torch.tensor([(df + 1) / 2, df / 2], dtype=torch.float64)
     psi = float(torch.digamma(half) @ torch.tensor([0.5, -0.5], dtype=torch.float64)) - 1 / (2 * df)
-    by_df = df * (psi - away.log1p() / 2 + (df + 1) / (2 * df) * share).sum()
-    return Fitted(likelihood - kl, torch.stack([by_scale, by_df]), [(alpha, posterior)], tau, gap)
+    by_df = df * (psi + (-share).log1p() / 2 + (df + 1) / (2 * df) * share).sum()
+    return Fitted(value, torch.stack([by_scale, by_df]), parts, tau, gap)
+
+
+def _student_t(
+    K: torch.Tensor, y: torch.Tensor, scale: float, df: float, tau: torch.Tensor
+) -> tuple[float, list[tuple[torch.Tensor, SitePosterior]], torch.Tensor]:
+    """F, the process, and d."""
+    posterior = SitePosterior(K, tau)
+    alpha = tau * y - posterior.reduce(K @ (tau * y))
+    m = K @ alpha
+    d = (y - m).square() + posterior.variances()
+    constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - math.log(df * math.pi * scale**2) / 2
+    likelihood = len(y) * constant - (df + 1) / 2 * float((d / (df * scale**2)).log1p().sum())
+    kl = (float(posterior.inverse.trace()) - len(y) + float(alpha @ m) + posterior.log_det) / 2
+    return likelihood - kl, [(alpha, posterior)], d
 
 
 def fit_heteroscedastic(
@@ -154,8 +171,8 @@ def fit_heteroscedastic(
     mean: float,
     start: torch.Tensor | None = None,
     *,
-    max_iter: int = 200,
-    tol: float = 1e-5,
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
 ) -> Fitted:
     """The process f, and the process g of the logarithm of the noise's variance.
 
@@ -186,21 +203,26 @@ def fit_heteroscedastic(
         if gap <= tol or step == max_iter:
             break
         motion = away - parts[1][1].reduce(Kg @ away)
-        rounding = 1e-12 * (1 + abs(value))
         there, scale = mixing.step(lam, motion, 1.0, gap), 1.0
-        while True:
-            there = torch.maximum(there, lam / 10)  # precisions stay positive
-            try:
-                new = _heteroscedastic(K, Kg, y, mean, there)
-            except NotPositiveDefiniteError:  # so long a step that the noise overflows
-                if scale < 1e-8:
-                    raise
-            else:
-                if new[0] >= value - rounding or scale < 1e-8:
-                    break
-            mixing, there, scale = AndersonMixing(), lam + scale * motion, scale / 2
-        lam, (value, parts, p) = there, new
+        while not (new := _attempt(K, Kg, y, mean, torch.maximum(there, lam / 10)))[0] >= value - slack(value):
+            if scale < SHORTEST:
+                return Fitted(value, p.sum()[None], parts, lam, gap)  # what is left to gain is rounding
+            mixing, there, scale = AndersonMixing(), lam + scale * motion, scale / 4
+        lam, (value, parts, p) = torch.maximum(there, lam / 10), new  # precisions stay positive
     return Fitted(value, p.sum()[None], parts, lam, gap)
+
+
+def slack(value: float) -> float:
+    """By how much F may fall and still have been raised, but for rounding."""
+    return 1e-11 * (1 + abs(value))
+
+
+def _attempt(K: torch.Tensor, Kg: torch.Tensor, y: torch.Tensor, mean: float, lam: torch.Tensor) -> Any:
+    """`_heteroscedastic`, with a bound of -inf where a step was so long that the noise overflows."""
+    try:
+        return _heteroscedastic(K, Kg, y, mean, lam)
+    except NotPositiveDefiniteError:
+        return -math.inf, None, None
 
 
 def _heteroscedastic(

@@ -70,7 +70,7 @@ class GaussianProcessRegressor(ConditionedProcess):
     log_marginal_likelihood_value_ : float
         Nats, at the learned hyper-parameters; summed over outputs. Without the hyper-priors.
     jitter_ : float
-        What had to be added to the diagonal for L_ to exist; 0.0 as a rule.
+        What had to be added to the diagonal for ``L_`` to exist; 0.0 as a rule.
     known_noise_, weight_ : array of shape (N,)
         ``alpha`` of each item, and its weight.
     y_mean_, y_scale_ : array of shape (K,)
@@ -97,7 +97,7 @@ class GaussianProcessRegressor(ConditionedProcess):
         cost="T N^3",
         incremental="approximate",
         multi_output=True,
-        largest={"N": 5000, "D": 100},
+        largest={"N": 1_000, "D": 100},
     )
 
     optimizer: str | Callable | None = param(

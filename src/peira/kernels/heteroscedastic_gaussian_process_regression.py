@@ -40,8 +40,8 @@ from .kernel import Kernel
 from .latent_regressor import LatentRegressor
 
 SHARE = 0.1  # of the targets' variance, where the noise starts
-NARROWEST, WIDEST = 1e-9, 1e2  # times that variance
-SWING = (1e-4, 1e2)  # bounds of the variance of g: factors of up to e^20 either way
+NARROWEST, WIDEST = 1e-6, 1e2  # times that variance
+SWING = (1e-4, 25.0)  # bounds of the variance of g: two standard deviations are a factor of e^10 either way
 POINTS = 24
 LARGEST = 600.0  # of the logarithm of a variance that is still a number
 
@@ -73,7 +73,7 @@ class HeteroscedasticGaussianProcessRegressor(LatentRegressor):
         tasks="regression",
         reference="Lazaro-Gredilla & Titsias (2011); Kersting et al. (2007)",
         cost="T N^3",
-        largest={"N": 1000},
+        on_request="it is for noise that varies, and takes long",
     )
     noise_kernel: Kernel | None = param(
         None, "covariance of the logarithm of the noise's variance; None: a scaled RBF, a length a column"
@@ -101,7 +101,7 @@ class HeteroscedasticGaussianProcessRegressor(LatentRegressor):
     def _fitted(
         self, grams: list[torch.Tensor], y: torch.Tensor, own: np.ndarray, start: torch.Tensor | None
     ) -> Fitted:
-        return fit_heteroscedastic(*grams, y, float(own[0]), start, max_iter=self.max_iter, tol=self.tol)
+        return fit_heteroscedastic(*grams, y, float(own[0]), start)
 
     def _keep(self, kernels: list[Kernel], own: np.ndarray, y: torch.Tensor) -> None:
         self.noise_kernel_, self.log_noise_ = kernels[1], float(own[0])

@@ -75,6 +75,7 @@ class KernelPerceptron(Classifier):
         tasks="classification",
         reference="Aizerman, Braverman & Rozonoer (1964); Freund & Schapire (1999)",
         cost="T N M, M rows with a mistake",
+        largest={"N": 500, "C": 20},
     )
     kernel: Kernel | str | Callable = param(
         "rbf", "'linear', 'poly', 'rbf', 'laplacian', 'sigmoid' or 'cosine', a kernel, or a function", positional=True

@@ -77,7 +77,7 @@ class KernelRidgeCV(KernelExpansion):
         cost="N^2 D + N^3",
         multi_output=True,
         chooses_for="KernelRidge",
-        largest={"N": 3_000},
+        largest={"N": 2_000},
     )
     alphas: tuple | list | np.ndarray = param(ALPHAS, "penalties to try, > 0", positional=True)
     kernel: Kernel | str | Callable = param("rbf", "a kernel, its name, 'precomputed', or a function of two vectors")

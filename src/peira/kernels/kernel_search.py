@@ -63,7 +63,7 @@ WIDE = 100.0  # length-scales may lie so many times below and above the spread o
 
 
 class KernelSearchRegressor(Regressor):
-    """Gaussian process whose kernel is searched among sums and products of simple ones.
+    """Gaussian process whose kernel is searched among sums and products.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class KernelSearchRegressor(Regressor):
     )
     max_depth: int = param(3, "the most steps of the search", low=1, high=20)
     rows: int = param(200, "how many rows the search looks at", low=10)
-    random_state: int | None = param(None, "seed", low=0)
+    random_state: object = param(None, "seed of the rows that the search looks at")
 
     @classmethod
     def example(cls) -> Self:

@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core import ParameterError, Regressor, param
+from ..core import DataError, ParameterError, Regressor, param
 from ..core.errors import UnreadableError
 from ..core.inputs import Data, Queries
 from ..core.iteration import warn_not_converged
 from ..core.predictive import Predictive
-from .gaussian_process_noise import Fitted, Space, gram_slope
+from .gaussian_process_noise import MAX_ITER, Fitted, Space, gram_slope
 from .gaussian_process_optimisation import maximise_theta, warn_at_bounds
 from .gaussian_process_priors import SPREAD
 from .gaussian_process_tiles import pull_back
 from .gram import gram
 from .kernel import Kernel
 from .site_posterior import predict_latent
-from .stationary import RBF
 
+POOR = 1e-2  # relative motion of precisions after the last step that is worth a warning
 NARROW = 1e-6  # of constant targets: the spread that they are taken to have
-SEARCH = 1e-5  # nats: the search for hyper-parameters ends when a step promises less
+LARGEST = 1e140  # spread of the targets whose square, and that over a bound, is still a number
 BLOCK = 1 << 22  # numbers in a block of the kernel between new and old items
 DEVIATION = 1.4826  # standard deviation of a normal variable over its median absolute deviation
 
@@ -58,8 +58,8 @@ class LatentRegressor(Regressor):
         "fmin_l_bfgs_b", "how hyper-parameters are found: the default, scikit-learn's callable, or None to leave them"
     )
     n_restarts_optimizer: int = param(0, "further searches, from hyper-parameters drawn within their bounds", low=0)
-    max_iter: int = param(200, "most steps for one value of the hyper-parameters", low=1)
-    tol: float = param(1e-5, "largest motion of a site's precision, relative, at which these steps end", above=0)
+    max_iter: int = param(200, "most steps of a search for hyper-parameters", low=1)
+    tol: float = param(1e-5, "end a search when a step promises to gain fewer nats", above=0)
     random_state: int | np.random.RandomState | None = param(None, "seed of the restarts")
 
     def fit(self, X: Any, y: Any) -> "LatentRegressor":
@@ -78,8 +78,8 @@ class LatentRegressor(Regressor):
         Warns
         -----
         ConvergenceWarning
-            If ``max_iter`` steps, or those of the search, were not enough; and for a given kernel, if a hyper-parameter
-            ended at its bound.
+            If ``max_iter`` steps of the search were not enough, or the variational fit did not settle; and for a given
+            kernel, if a hyper-parameter ended at its bound.
         """
         data = self._begin(X, y)
         offset = data.Y[:, 0].quantile(0.5)
@@ -88,6 +88,8 @@ class LatentRegressor(Regressor):
         constant = not scale > 0  # then nothing tells length-scales or noise, which stay narrow and as they are
         scale = NARROW * (1 + abs(float(offset))) if constant else scale
         optimizer = None if constant else self.optimizer
+        if not 1 / LARGEST < scale < LARGEST:
+            raise DataError(f"the targets spread over {scale:.3g}, too far from 1 for their squares: rescale them")
         kernels = self._kernels(data, scale)
         for kernel in kernels:
             if kernel._domain() not in ("table", "any"):
@@ -122,7 +124,8 @@ class LatentRegressor(Regressor):
             optimizer=optimizer,
             n_restarts=self.n_restarts_optimizer,
             rng=data.rng(),
-            tol=SEARCH,
+            max_iter=self.max_iter,
+            tol=self.tol,
             name="variational bound",
         )
         *parts, own = np.split(theta, cuts)
@@ -130,8 +133,8 @@ class LatentRegressor(Regressor):
         if self.kernel is not None and optimizer is not None:
             warn_at_bounds(self, kernels[0])
         found = self._fitted([gram(k, data.X) for k in kernels], target, own, start)
-        if found.gap > self.tol:
-            warn_not_converged(self, "the variational fit", self.max_iter, "it", found.gap, self.tol)
+        if found.gap > POOR:
+            warn_not_converged(self, "the variational fit", MAX_ITER, "it", found.gap, POOR)
         self.offset_, self.log_marginal_likelihood_value_ = float(offset), found.bound
         self.X_train_ = data.give(data.X)
         self.alpha_ = [data.give(alpha) for alpha, _ in found.processes]
@@ -170,7 +173,7 @@ class LatentRegressor(Regressor):
 
     @classmethod
     def example(cls) -> "LatentRegressor":
-        return cls(9.0 * RBF(3.0), optimizer=None, random_state=0)
+        return cls(random_state=0)
 
     @abstractmethod
     def _kernels(self, data: Data, scale: float) -> list[Kernel]:

@@ -103,7 +103,6 @@ class LinearSVC(LinearClassifier):
         reference="Fan et al. (2008); Hsieh et al. (2008)",
         cost="N D^2 a step, or N D a sweep; for each class",
         sparse=True,
-        linear_in_inputs=True,
     )
     penalty: Literal["l1", "l2"] = param("l2", "squares of the weights, or absolute values, which select columns")
     loss: Literal["hinge", "squared_hinge"] = param("squared_hinge", "price of a row inside of the margin")
@@ -197,7 +196,6 @@ class LinearSVR(LinearRegressor):
         reference="Ho & Lin (2012)",
         cost="N D^2 a step, or N D a sweep",
         sparse=True,
-        linear_in_inputs=True,
     )
     epsilon: float = param(0.0, "deviation that costs nothing, in the unit of the target", low=0)
     tol: float = param(1e-4, "gap to the minimum, as a share of the objective", low=0)

@@ -65,7 +65,7 @@ class OneClassSVM(SupportVectorMachine, OutlierDetector):
     gamma_ : float
         The number behind "scale" or "auto".
     dual_objective_, primal_objective_, duality_gap_, margin_, kkt_residual_ : float
-        The two objectives and their difference; 1 / |w|; the largest violation of the optimality conditions.
+        The two objectives and their difference; ``1 / |w|``; the largest violation of the optimality conditions.
     fit_status_ : int
         0 if it converged, else 1.
     n_iter_, history_, stopped_

@@ -122,6 +122,7 @@ class RBFNetworkRegressor(Regressor, RadialBasisNetwork):
         tasks="regression",
         reference="Broomhead & Lowe (1988); Moody & Darken (1989)",
         cost="T N K D + N K^2, K centres",
+        largest={"N": 20_000},
         multi_output=True,
     )
 
@@ -178,6 +179,7 @@ class RBFNetworkClassifier(ProbabilisticClassifier, RadialBasisNetwork):
         tasks="classification",
         reference="Broomhead & Lowe (1988); Moody & Darken (1989)",
         cost="T N K D + T N K C, K centres",
+        largest={"N": 20_000},
     )
     alpha: float = param(1e-2, "strength of the penalty on the weights", above=0, tune=log(1e-4, 10))
     class_weight: dict | Literal["balanced"] | None = param(

@@ -65,7 +65,7 @@ class RVC(ProbabilisticClassifier, RelevanceVectorMachine):
         tasks="classification",
         reference="Tipping (2001) 3; Tipping & Faul (2003)",
         cost="T N M A C, M <= N candidates, A relevance vectors",
-        largest={"C": 30},
+        largest={"N": 500, "C": 5},
     )
     class_weight: dict | Literal["balanced"] | None = param(
         None, "weights of the items by class: 'balanced', or a dictionary"

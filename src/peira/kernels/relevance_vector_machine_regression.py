@@ -8,8 +8,9 @@ the noise follows after each change, with :math:`\gamma_m = 1 - \alpha_m \Sigma_
 
 .. math:: \beta = (N - \sum_m \gamma_m) / | y - \Phi \mu |^2
 
-The answer is a normal distribution of mean :math:`\phi(x)^T \mu` and variance :math:`\beta^{-1} + \phi(x)^T \Sigma
-\phi(x)`. Few rows remain as relevance vectors, usually far fewer than support vectors, so answers are fast.
+The answer is a normal distribution of mean :math:`\phi(x)^T \mu` and variance
+:math:`\beta^{-1} + \phi(x)^T \Sigma \phi(x)`. Few rows remain as relevance vectors, usually far fewer than support
+vectors, so answers are fast.
 
 **Beware**: the model is a parametric one, and with local kernels its uncertainty falls to that of the noise away from
 the data, where it should grow (Rasmussen & Quinonero-Candela 2005). A Gaussian process does not have this fault. The
@@ -67,6 +68,7 @@ class RVR(Regressor, RelevanceVectorMachine):
         tasks="regression",
         reference="Tipping (2001) 2; Tipping & Faul (2003)",
         cost="N M^2 + T M A^2, M <= N candidates, A relevance vectors",
+        largest={"N": 1_000},
     )
 
     @classmethod

@@ -88,7 +88,7 @@ class SparseGaussianProcessRegressor(Regressor):
         tasks="regression",
         reference="Titsias (2009) eq. 9; Snelson & Ghahramani (2006)",
         cost="T (N M^2 + M^3), M inducing inputs",
-        largest={"D": 100},
+        largest={"N": 5_000, "D": 100},
     )
     kernel: Kernel | None = param(
         None, "covariance, with a WhiteKernel for the noise; None: C * RBF of each column + noise", positional=True

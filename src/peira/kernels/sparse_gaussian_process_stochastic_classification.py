@@ -75,7 +75,7 @@ class StochasticGaussianProcessClassifier(ProbabilisticClassifier, StochasticGau
         reference="Hensman, Matthews & Ghahramani (2015)",
         cost="T M^2 (b + M) C + N M^2 C, M inducing inputs, b rows a batch",
         incremental="approximate",
-        largest={"D": 100, "C": 30},
+        on_request="it learns from minibatches for minutes",
     )
     # the curvature of the softmax, diag(p) - p p', is at most twice its diagonal: half a step never overshoots
     _longest: ClassVar[float] = 0.5

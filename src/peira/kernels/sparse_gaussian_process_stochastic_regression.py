@@ -68,7 +68,7 @@ class StochasticGaussianProcessRegressor(Regressor, StochasticGaussianProcess):
         reference="Hensman, Fusi & Lawrence (2013)",
         cost="T M^2 (b + M) + N M^2, M inducing inputs, b rows a batch",
         incremental="approximate",
-        largest={"D": 100},
+        on_request="it learns from minibatches for minutes",
     )
     kernel: Kernel | None = param(
         None, "covariance, with a WhiteKernel for the noise; None: C * RBF of each column + noise", positional=True

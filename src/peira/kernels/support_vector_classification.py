@@ -79,7 +79,7 @@ class SVC(SupportVectorClassifier):
     gamma_ : float
         The number behind "scale" or "auto".
     dual_objective_, primal_objective_, duality_gap_, margin_, kkt_residual_ : float, or arrays of shape (P,)
-        The two objectives and their difference; half the width of the margin, 1 / |w|; the largest violation of the
+        The two objectives and their difference; half the width of the margin, ``1 / |w|``; the largest violation of the
         optimality conditions.
     fit_status_ : int
         0 if all machines converged, else 1.
@@ -100,7 +100,7 @@ class SVC(SupportVectorClassifier):
         reference="Cortes & Vapnik (1995); Bishop (2006) 7.1",
         cost="N^2 D to N^3",
         sparse=True,
-        largest={"N": 20_000, "C": 100},
+        largest={"N": 10_000, "C": 100},
     )
     C: float = param(
         1.0, "price of an error; inf is the hard margin", above=0, high=math.inf, tune=log(1e-2, 1e3), positional=True
@@ -160,7 +160,8 @@ class NuSVC(SupportVectorClassifier):
         reference="Schoelkopf et al. (2000); Bishop (2006) 7.1.1",
         cost="N^2 D to N^3",
         sparse=True,
-        largest={"N": 20_000, "C": 100},
+        on_request="it is SVC with the share of errors in the place of C",
+        largest={"N": 10_000, "C": 100},
     )
     nu: float = param(
         0.5, "at least the share of margin errors, at most that of support vectors", above=0, high=1,

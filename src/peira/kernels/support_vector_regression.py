@@ -110,8 +110,8 @@ class SVR(SupportVectorRegressor):
     gamma_ : float
         The number behind "scale" or "auto".
     dual_objective_, primal_objective_, duality_gap_, margin_, kkt_residual_ : float
-        The two objectives and their difference; 1 / |w|; the largest violation of the optimality conditions, in units
-        of the target.
+        The two objectives and their difference; ``1 / |w|``; the largest violation of the optimality conditions, in
+        units of the target.
     fit_status_ : int
         0 if it converged, else 1.
     n_iter_, history_, stopped_
@@ -130,7 +130,7 @@ class SVR(SupportVectorRegressor):
         reference="Drucker et al. (1997); Smola & Schoelkopf (2004)",
         cost="N^2 D to N^3",
         sparse=True,
-        largest={"N": 20_000},
+        largest={"N": 10_000},
     )
     C: float = param(
         1.0, "price of an error, per unit of the target beyond the tube", above=0, high=math.inf, tune=log(1e-2, 1e3),
@@ -177,7 +177,8 @@ class NuSVR(SupportVectorRegressor):
         reference="Schoelkopf et al. (2000); Smola & Schoelkopf (2004)",
         cost="N^2 D to N^3",
         sparse=True,
-        largest={"N": 20_000},
+        on_request="it is SVR with the share of errors in the place of epsilon",
+        largest={"N": 10_000},
     )
     nu: float = param(
         0.5, "at most the share of items outside of the tube, at least that of support vectors", above=0, high=1,

@@ -95,7 +95,7 @@ def candidates(task: str, *, wanted: str | list[str] = "all", sizes: dict[str, i
             continue
         if wanted == "all" and name in done_by_another:
             continue  # RidgeCV is Ridge with its penalty chosen: one row for both
-        chosen.append(_candidate(name, cls.card, name == baseline, sizes, trials))
+        chosen.append(_candidate(name, cls.card, name == baseline, sizes, trials, named=wanted != "all"))
     return sorted(chosen, key=lambda c: (not c.baseline, not c.cls.card.exact, c.id))
 
 
@@ -114,7 +114,7 @@ def _beyond(card: Card, sizes: dict[str, int], expansion: str = "none") -> str |
     return next(told, None)
 
 
-def _candidate(name: str, card: Card, baseline: bool, sizes: dict[str, int], trials: int) -> Candidate:
+def _candidate(name: str, card: Card, baseline: bool, sizes: dict[str, int], trials: int, named: bool) -> Candidate:
     cls = get_method(name)
     parameters = cls.parameters()
     expansions = ("none",)
@@ -124,6 +124,8 @@ def _candidate(name: str, card: Card, baseline: bool, sizes: dict[str, int], tri
     skip = _beyond(card, sizes)
     if cls.example().__sklearn_tags__().input_tags.positive_only:
         skip = "it takes counts or amounts, and the columns of the design are standardised"
+    if card.on_request and not named:
+        skip = f"{card.on_request}: it runs when it is named among the methods"
     tunable = any(p.tune for p in parameters.values())
     return Candidate(
         id=_identifier(name),
