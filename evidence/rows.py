@@ -125,6 +125,7 @@ class Reproduction:
     data: tuple[str, ...]
     mark: str
     public: str | None
+    slow: bool
     compute: Callable[[], Iterable[Check]]
 
 
@@ -168,13 +169,17 @@ def reproduction(
     mark: str,
     data: str | Iterable[str] = (),
     public: str | None = None,
+    slow: bool = False,
 ):
-    """Declare a function that yields :class:`Check` as (part of) the reproduction of row ``id``."""
+    """Declare a function that yields :class:`Check` as (part of) the reproduction of row ``id``.
+
+    A ``slow`` one takes minutes, and is left out of the tests.
+    """
     if mark not in MARKS:
         raise ValueError(f"row {id}: mark {mark!r} is none of {', '.join(MARKS)}")
 
     def declare(compute):
-        row = Reproduction(_checked(id), claim, source, protocol, _files(data), mark, public, compute)
+        row = Reproduction(_checked(id), claim, source, protocol, _files(data), mark, public, slow, compute)
         REPRODUCTIONS.append(row)
         return compute
 

@@ -80,6 +80,7 @@ def wines(absent):
     "(the table states neither)",
     mark="V",
     data=FILES,
+    slow=True,
 )
 def mnist_errors():
     from peira.kernels import SVC

@@ -57,6 +57,7 @@ def images():
     "squares on the indicators of the digits; width chosen without the test images",
     data=MNIST,
     mark="V",
+    slow=True,
 )
 def digits():
     from peira.kernels import RBFNetworkRegressor
