@@ -28,7 +28,8 @@ The row holds if all its checks do. ``refuted`` says why the printed reference i
 the value does *not* agree with it (and a second check then holds the value that is right by another route). One id
 may have several functions: their checks are put together. ``data`` names the files that the row reads (one string or
 several), looked for below ``$PEIRA_DATA`` and then in ``evidence/data/``; none for bundled or generated data.
-``public`` may name the public source where the table of sources does not have it.
+``slow`` keeps a row that takes minutes out of the tests; ``public`` may name the public source where the table of
+sources does not have it.
 
 **A race** is a function that builds the data and returns both sides (``racing`` declares it; ``race`` is the folder)::
 

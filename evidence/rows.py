@@ -125,8 +125,8 @@ class Reproduction:
     data: tuple[str, ...]
     mark: str
     public: str | None
-    slow: bool
     compute: Callable[[], Iterable[Check]]
+    slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def reproduction(
         raise ValueError(f"row {id}: mark {mark!r} is none of {', '.join(MARKS)}")
 
     def declare(compute):
-        row = Reproduction(_checked(id), claim, source, protocol, _files(data), mark, public, slow, compute)
+        row = Reproduction(_checked(id), claim, source, protocol, _files(data), mark, public, compute, slow)
         REPRODUCTIONS.append(row)
         return compute
 

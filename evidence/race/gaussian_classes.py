@@ -1,7 +1,6 @@
 """Races 2.05 and 2.06: Gaussian classes with a common and with individual covariances, at equal probabilities."""
 
 import numpy as np
-from scipy.linalg.blas import dsyrk, dtrmm
 
 from evidence import Sides, racing
 
@@ -80,6 +79,8 @@ def sides(name, solver, common, answer=False):
         return run(getattr(peers, name)(solver=solver))
 
     def limit():
+        from scipy.linalg.blas import dsyrk, dtrmm
+
         if common:
             return X.T @ X
         for own in apart:
