@@ -83,7 +83,7 @@ def test_neighbours_and_what_was_learned():
 
 def test_bases_are_in_the_units_of_the_columns(seed):
     X = torch.tensor(np.random.default_rng(seed).normal(size=(50, 2)) * [1e6, 1e-6])
-    wide, *_, narrow, _, _ = base_kernels(X, X[:, 0])
+    _, wide, *_, narrow, _, _ = base_kernels(X, X[:, 0])
     ratio = wide.kernel.length_scale / narrow.kernel.length_scale
     assert ratio == pytest.approx(float(X[:, 0].std() / X[:, 1].std()))
     few = base_kernels(torch.ones(5, 1, dtype=torch.float64), torch.zeros(5, dtype=torch.float64))

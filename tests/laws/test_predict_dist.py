@@ -122,7 +122,7 @@ def test_intervals_cover(cls, seed):
 @for_methods(lambda cls: "regression" in cls.card.tasks and has("predict_dist")(cls) and not cls.card.baseline)
 def test_with_much_data_only_the_noise_is_uncertain(cls, seed):
     rng = np.random.default_rng([seed, 91])
-    many, w = linear_gaussian(rng, 4000, noise=0.7)
+    many, w = linear_gaussian(rng, min(4000, cls.card.largest.get("N", 4000)), noise=0.7)
     X = rng.normal(size=(50, 3))
     narrow = many.teach(cls.example()).predict_dist(X).std
     few = [linear_gaussian(rng, 15, noise=0.7, weights=w)[0] for _ in range(20)]

@@ -74,6 +74,7 @@ class HeteroscedasticGaussianProcessRegressor(LatentRegressor):
         reference="Lazaro-Gredilla & Titsias (2011); Kersting et al. (2007)",
         cost="T N^3",
         on_request="it is for noise that varies, and takes long",
+        largest={"N": 1_000},
     )
     noise_kernel: Kernel | None = param(
         None, "covariance of the logarithm of the noise's variance; None: a scaled RBF, a length a column"

@@ -107,7 +107,7 @@ class KernelSearchRegressor(Regressor):
     @classmethod
     def example(cls) -> Self:
         """One step on few rows."""
-        return cls(max_depth=1, rows=30, random_state=0)
+        return cls(max_depth=1, rows=80, random_state=0)
 
     def fit(self, X: Any, y: Any) -> Self:
         """Search the kernel on some rows, and learn its hyper-parameters from all.
@@ -249,10 +249,10 @@ def base_kernels(X: torch.Tensor, t: torch.Tensor) -> list[Kernel]:
     D = X.shape[1]
     spreads = torch.where(X.std(0, correction=0) > 0, X.std(0, correction=0), 1.0).numpy()
     lengths = X.square().mean(0).sqrt().numpy()
+    lines = DotProduct(float(np.linalg.norm(lengths)) or 1.0, "fixed")
     if D > FEW_COLUMNS:
-        together = RBF(spreads, np.stack([spreads / WIDE, spreads * WIDE], 1))
-        return [together, DotProduct(float(np.linalg.norm(lengths)) or 1.0, "fixed")]
-    bases: list[Kernel] = []
+        return [RBF(spreads, np.stack([spreads / WIDE, spreads * WIDE], 1)), lines]
+    bases: list[Kernel] = [lines] if D > 1 else []
     for d, spread in enumerate(spreads.tolist()):
         own: list[Kernel] = [
             RBF(spread, (spread / WIDE, spread * WIDE)),

@@ -80,6 +80,7 @@ class RobustGaussianProcessRegressor(LatentRegressor):
         reference="Tipping & Lawrence (2005); Vanhatalo, Jylanki & Vehtari (2009)",
         cost="T N^3",
         on_request="it is for targets with outliers, and takes long",
+        largest={"N": 1_000},
     )
     df: float | None = param(None, "degrees of freedom of the noise, nu; None: learned", above=2)
     scale: float | None = param(None, "scale of the noise, sigma, in the unit of the target; None: learned", above=0)

@@ -76,6 +76,7 @@ class StochasticGaussianProcessClassifier(ProbabilisticClassifier, StochasticGau
         cost="T M^2 (b + M) C + N M^2 C, M inducing inputs, b rows a batch",
         incremental="approximate",
         on_request="it learns from minibatches for minutes",
+        largest={"D": 100, "C": 30},
     )
     # the curvature of the softmax, diag(p) - p p', is at most twice its diagonal: half a step never overshoots
     _longest: ClassVar[float] = 0.5

@@ -69,6 +69,7 @@ class StochasticGaussianProcessRegressor(Regressor, StochasticGaussianProcess):
         cost="T M^2 (b + M) + N M^2, M inducing inputs, b rows a batch",
         incremental="approximate",
         on_request="it learns from minibatches for minutes",
+        largest={"D": 100},
     )
     kernel: Kernel | None = param(
         None, "covariance, with a WhiteKernel for the noise; None: C * RBF of each column + noise", positional=True
