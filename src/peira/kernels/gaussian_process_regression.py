@@ -239,6 +239,12 @@ class GaussianProcessRegressor(ConditionedProcess):
         observed = Observations(X, (Y - mean) / scale, data.tensor(noise).expand(len(data)), w)
         return observed if w is None or bool((w > 0).all()) else observed.part(w > 0)
 
+    def in_words(self, names: list[str] | None = None) -> list[str]:
+        """What was found, in sentences; ``names`` are those of the columns."""
+        self._form()
+        names = list(names or getattr(self, "feature_names_in_", [f"x{d}" for d in range(self.n_features_in_)]))
+        return [f"The target looks like {self.kernel_.words(names)}."]
+
     def log_marginal_likelihood(
         self, theta: Any = None, eval_gradient: bool = False, clone_kernel: bool = True
     ) -> float | tuple[float, np.ndarray]:

@@ -12,8 +12,7 @@ separable, and the last function then fits every row, noise too; the average of 
 (Freund & Schapire 1999), is better on noisy data.
 
 **Use it** as the simplest of kernel machines, close to a support vector machine in errors after few epochs. There are
-no probabilities, and no weights of rows, because showing a row twice is not the same as one correction twice as long; a
-class may weigh more by a longer step.
+no probabilities. Weights multiply the step, and equal rows are shown as one, as by the linear `Perceptron`.
 
 Cost: T N M for T epochs, with M the rows with a mistake; a prediction M, a vote M C more. Memory: one block of the
 kernel.
@@ -32,8 +31,8 @@ from sklearn.exceptions import ConvergenceWarning
 from ..core import Card, Classifier, choice, iterate, param
 from ..core.errors import UnreadableError
 from ..core.inputs import Data, Queries
-from ..linear.dual_perceptron import Mistakes
-from ..linear.perceptron_passes import pass_over_gram
+from ..linear.dual_perceptron import Mistakes, show
+from ..linear.perceptron_order import drawn_order
 from .kernel import Kernel
 from .named import as_kernel
 from .similarity import default_gamma
@@ -89,13 +88,13 @@ class KernelPerceptron(Classifier):
         tune=choice("last", "averaged"),
     )
     max_iter: int = param(20, "the most epochs; one without a mistake ends the fit", low=1)
-    shuffle: bool = param(True, "show the rows in another order in each epoch")
+    shuffle: bool = param(True, "equal rows as one, in another order in each epoch; else all as they come")
     random_state: int | np.random.RandomState | None = param(0, "seed of the orders")
     class_weight: dict | Literal["balanced"] | None = param(
         None, "length of the steps of each class: 'balanced', or a dictionary"
     )
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Show all rows again and again, until none is wrong or ``max_iter`` epochs are over.
 
         Parameters
@@ -103,15 +102,18 @@ class KernelPerceptron(Classifier):
         X : array, frame or tensor of shape (N, D)
         y : array of shape (N,)
             Texts, whole numbers or truth values; at least two classes.
+        sample_weight : array of shape (N,), optional
+            Non-negative; how much longer a correction by this row is. A row of weight zero is not shown; with
+            ``shuffle``, a weight of two counts as two equal rows.
 
         Warns
         -----
         ConvergenceWarning
             With ``variant="last"``, if the last epoch still made mistakes.
         """
-        data = self._begin(X, y)
+        data = self._begin(X, y, sample_weight)
         self._require_classes(data)
-        gamma = default_gamma(data.X, None, self.gamma) if isinstance(self.gamma, str) else float(self.gamma)
+        gamma = default_gamma(data.X, data.w, self.gamma) if isinstance(self.gamma, str) else float(self.gamma)
         self.kernel_ = as_kernel(self.kernel, gamma=gamma, degree=self.degree, coef0=self.coef0, D=data.X.shape[1])
         mistakes = self._show(data)
         self.n_shown_, self.support_ = mistakes.shown, mistakes.support
@@ -123,9 +125,9 @@ class KernelPerceptron(Classifier):
             self.mistakes_ = {name: getattr(mistakes, name) for name in names}
             self.mistakes_["row"] = np.searchsorted(mistakes.support, mistakes.row)
         if self.variant == "last" and not self.separated_ and self.stopped_ == "max_iter":
-            made = int(self.history_["mistakes"][-1])
+            made, shown = int(self.history_["mistakes"][-1]), self.n_shown_ // self.n_iter_
             warnings.warn(
-                f"KernelPerceptron: epoch {self.max_iter} still made {made} mistakes on {len(data)} rows; use "
+                f"KernelPerceptron: epoch {self.max_iter} still made {made} mistakes on {shown} rows; use "
                 "variant='averaged', or raise max_iter",
                 ConvergenceWarning,
                 stacklevel=3,
@@ -147,28 +149,24 @@ class KernelPerceptron(Classifier):
     # ------------------------------------------------------------------ private
 
     def _show(self, data: Data) -> Mistakes:
-        """All epochs; the scores of a block's rows are kept up to date by its own Gram matrix."""
+        """All epochs, as many as it takes."""
         X, codes, N, C = data.X, data.codes.numpy(force=True), len(data), len(data.classes)
         step = np.ones(N) if data.w is None else data.w.numpy(force=True)
-        present, alpha, rng = np.flatnonzero(step), np.zeros((N, C)), data.rng()
+        alpha, rng = np.zeros((N, C)), data.rng()
+        rows, step = (
+            drawn_order(X.numpy(force=True), codes, step, rng) if self.shuffle else (np.flatnonzero(step), step)
+        )
         found, shown = [], 0
+
+        def kernel(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+            return self.kernel_._gram(X[i], None if j is i else X[j]).numpy(force=True)
+
         for epoch in iterate(self, self.max_iter, name="epochs"):
-            order, made_before = rng.permutation(present) if self.shuffle else present, len(found)
-            for start in range(0, len(order), BLOCK):
-                i = order[start : start + BLOCK]
-                known = np.flatnonzero(alpha.any(1))
-                S = (self.kernel_._gram(X[i], X[known]) @ data.tensor(alpha[known])).numpy(force=True)
-                G = np.ascontiguousarray(self.kernel_._gram(X[i]).numpy(force=True))
-                when, said = np.empty((2, len(i)), dtype=np.int64)
-                made = pass_over_gram(G, codes[i], step[i], np.ascontiguousarray(S), when, said)
-                rows, said = i[when[:made]], said[:made]
-                np.add.at(alpha, (rows, codes[rows]), step[rows])
-                np.add.at(alpha, (rows, said), -step[rows])
-                found.append((rows, said, shown + start + when[:made]))
-            shown += len(order)
-            wrong = sum(len(rows) for rows, _, _ in found[made_before:])
-            epoch.record(mistakes=wrong)
-            if not wrong and epoch.stop("converged"):
+            row, said, when = show(kernel, rng.permutation(rows) if self.shuffle else rows, codes, step, alpha, BLOCK)
+            found.append((row, said, shown + when))
+            shown += len(rows)
+            epoch.record(mistakes=len(row))
+            if not len(row) and epoch.stop("converged"):
                 break
             # an average or a vote needs no end without a mistake: its epochs are a setting, not a limit
             if self.variant != "last" and epoch.index + 1 == self.max_iter and epoch.stop("all epochs"):

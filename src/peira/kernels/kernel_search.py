@@ -39,6 +39,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from scipy.signal import lombscargle
+from sklearn.exceptions import ConvergenceWarning
 
 from ..core.card import Card
 from ..core.inputs import Queries
@@ -64,14 +65,6 @@ WIDE = 100.0  # length-scales may lie so many times below and above the spread o
 
 class KernelSearchRegressor(Regressor):
     """Gaussian process whose kernel is searched among sums and products.
-
-    Parameters
-    ----------
-    max_depth : int, default 3
-        The most steps of the search; each adds, multiplies or replaces one base kernel.
-    rows : int, default 200
-        The search looks at so many rows at most, drawn at random; the kernel that wins is learned from all.
-    random_state : int, optional
 
     Attributes
     ----------
@@ -100,8 +93,10 @@ class KernelSearchRegressor(Regressor):
         largest={"N": 500, "D": FEW_COLUMNS},
         chooses_for="GaussianProcessRegressor",
     )
-    max_depth: int = param(3, "the most steps of the search", low=1, high=20)
-    rows: int = param(200, "how many rows the search looks at", low=10)
+    max_depth: int = param(
+        3, "the most steps of the search; each adds, multiplies, replaces or drops a base kernel", low=1, high=20
+    )
+    rows: int = param(200, "how many rows the search looks at, drawn at random; the winner is learned from all", low=10)
     random_state: object = param(None, "seed of the rows that the search looks at")
 
     @classmethod
@@ -159,7 +154,7 @@ class KernelSearchRegressor(Regressor):
     def in_words(self, names: list[str] | None = None) -> list[str]:
         """What was found, in sentences; ``names`` are those of the columns."""
         names = list(names or getattr(self, "feature_names_in_", [f"x{d}" for d in range(self.n_features_in_)]))
-        words = [f"The target looks like {self.kernel_.words(names)}."]
+        words = self.process_.in_words(names)
         for number, step in enumerate(self.steps_, 1):
             move = MOVES[step["move"]].format(kind_of(step["base"], names))
             words.append(
@@ -176,7 +171,8 @@ class KernelSearchRegressor(Regressor):
 
     def _learn(self, guess: "Guess", X: torch.Tensor, t: torch.Tensor) -> "Guess":
         with warnings.catch_warnings():  # a base kernel that does not fit ends at its bounds; it will not be chosen
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore", BoundWarning)
+            warnings.simplefilter("ignore", ConvergenceWarning)
             process = self._process(guess.kernel).set_params(max_iter=40, tol=0.01).fit(X, t)
         return guess.with_learned(process.kernel_, float(process.log_marginal_likelihood_value_), len(X))
 

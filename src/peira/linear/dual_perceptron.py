@@ -136,21 +136,52 @@ def dual_perceptron(
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     per_epoch: list[int] = []
     for epoch in range(epochs):
-        order, made_before = (np.arange(N) if rng is None else rng.permutation(N)), len(found)
-        for start in range(0, N, block):
-            i = order[start : start + block]
-            known = np.flatnonzero(alpha.any(1))
-            K = kernel(i, known)
-            S = (K @ alpha[known].astype(K.dtype)).astype(np.float64)
-            when, said = np.empty((2, len(i)), dtype=np.int64)
-            G = np.ascontiguousarray(kernel(i, i), dtype=np.float64)
-            made = pass_over_gram(G, codes[i], step[i], S, when, said)
-            rows, said = i[when[:made]], said[:made]
-            np.add.at(alpha, (rows, codes[rows]), step[rows])
-            np.add.at(alpha, (rows, said), -step[rows])
-            found.append((rows, said, epoch * N + start + when[:made]))
-        per_epoch.append(sum(len(rows) for rows, _, _ in found[made_before:]))
+        order = np.arange(N) if rng is None else rng.permutation(N)
+        rows, said, when = show(kernel, order, codes, step, alpha, block)
+        found.append((rows, said, epoch * N + when))
+        per_epoch.append(len(rows))
         if not per_epoch[-1]:
             break
     row, said, when = (np.concatenate(part) for part in zip(*found, strict=True))
     return Mistakes(row, codes[row], said, step[row], when, len(per_epoch) * N, n_classes, tuple(per_epoch))
+
+
+def show(
+    kernel: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    order: np.ndarray,
+    codes: np.ndarray,
+    step: np.ndarray,
+    alpha: np.ndarray,
+    block: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Show rows once; the scores of a block's rows are kept up to date by its own Gram matrix.
+
+    Parameters
+    ----------
+    kernel, codes, step, block
+        As those of `dual_perceptron`.
+    order : int array of shape (M,)
+        The rows to show.
+    alpha : array of shape (N, C)
+        Weight of each row in the score of each class; changed in place.
+
+    Returns
+    -------
+    rows, said, when : int arrays of shape (mistakes,)
+        The row of each mistake, the class that it was taken for, and how many rows of ``order`` came before.
+    """
+    found = []
+    for start in range(0, len(order), block):
+        i = order[start : start + block]
+        known = np.flatnonzero(alpha.any(1))
+        K = kernel(i, known)
+        S = (K @ alpha[known].astype(K.dtype)).astype(np.float64)
+        when, said = np.empty((2, len(i)), dtype=np.int64)
+        G = np.ascontiguousarray(kernel(i, i), dtype=np.float64)
+        made = pass_over_gram(G, codes[i], step[i], S, when, said)
+        rows, said = i[when[:made]], said[:made]
+        np.add.at(alpha, (rows, codes[rows]), step[rows])
+        np.add.at(alpha, (rows, said), -step[rows])
+        found.append((rows, said, start + when[:made]))
+    rows, said, when = (np.concatenate(part) for part in zip(*found, strict=True))
+    return rows, said, when
