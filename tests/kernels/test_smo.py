@@ -273,3 +273,19 @@ def test_history_is_kept_and_the_objective_falls():
     assert owner.stopped_ == "converged"
     assert (np.diff(owner.history_["objective"]) <= 0).all()
     assert owner.history_["gap"][-1] == found.gap <= 1e-3
+
+
+@pytest.mark.parametrize("few", [1, 2, 60])
+def test_the_folds_of_a_small_machine_are_those_of_the_working_sets(seed, few):
+    from peira.kernels import SVC
+    from peira.kernels.support_vector_classifier import SupportVectorClassifier
+
+    rng = np.random.default_rng(seed)
+    X, s = rng.normal(size=(120, 3)), np.where(np.arange(120) < few, 1.0, -1.0)
+    X[:few] += 1.0
+    w, fold = rng.uniform(0.5, 2.0, 120), np.arange(120) % 5
+    method, rows = SVC(C=3.0, tol=1e-6), KernelRows.of_products(X, "rbf", gamma=0.3)
+    machine = method._machine(rows, s, w, None)
+    fast = method._held_out(rows.subset(np.arange(120)), s, w, fold, machine)
+    slow = SupportVectorClassifier._held_out(method, rows, s, w, fold, machine)
+    np.testing.assert_allclose(fast, slow, atol=1e-4)

@@ -86,4 +86,6 @@ def test_a_matrix_that_is_there():
     K = np.arange(9.0).reshape(3, 3)
     rows = KernelRows.precomputed(K + K.T)
     assert rows.whole is rows.complete()
-    np.testing.assert_array_equal(rows.subset(np.array([2, 0])).whole, (K + K.T)[np.ix_([2, 0], [2, 0])])
+    part = rows.subset(np.array([2, 0]))
+    np.testing.assert_array_equal(part.rows(np.array([1])), (K + K.T)[[0]][:, [2, 0]])
+    np.testing.assert_array_equal(part.complete(), (K + K.T)[np.ix_([2, 0], [2, 0])])

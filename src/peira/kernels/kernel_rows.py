@@ -5,7 +5,8 @@ not computed at all. Rows that are missing are computed together, in tiles that 
 between the product of matrices and the exponential (`peira.kernels.smo_kernels`). When there is no room left, the rows
 that were not asked for longest go.
 
-The whole matrix (`whole`) is computed tile by tile on one side of the diagonal, and mirrored.
+The whole matrix (`whole`) is computed tile by tile on one side of the diagonal, and mirrored. Where some of its items
+are learned from, such as those of a pair of classes, their rows are gathered out of it: each when it is first used.
 
 Entries are held in float32, as in LIBSVM: then a perturbed matrix is used, consistently, and the objective at its
 solution differs by the square of the perturbation. Those of few items are float64.
@@ -20,7 +21,7 @@ import numpy as np
 
 from ..numerics.compile import compiled
 from .kernel import Kernel
-from .smo_kernels import FEW, Evaluated, Products, Source, Stored, cut
+from .smo_kernels import FEW, Evaluated, Products, Source
 
 LARGEST = 1e30  # entries beyond are held in float64
 TILE = (128, 1024)
@@ -33,6 +34,8 @@ class KernelRows:
     ----------
     source : Source
         Computes parts of the matrix.
+    of : tuple of (matrix, int array of shape (N,)), optional
+        In the place of a source: a larger matrix that is there, and which of its items these are.
     cache_size : float, default 200
         Room for rows, in MB (2^20 bytes). At least two rows are held.
 
@@ -54,14 +57,25 @@ class KernelRows:
            [1.   , 0.607, 0.011]])
     """
 
-    def __init__(self, source: Source, *, cache_size: float = 200.0):
-        self._source, self._cache_size = source, cache_size
+    def __init__(
+        self,
+        source: Source | None = None,
+        *,
+        of: tuple[np.ndarray, np.ndarray] | None = None,
+        cache_size: float = 200.0,
+    ):
+        self._source, self._of, self._cache_size = source, of, cache_size
+        self.whole: np.ndarray | None = None
+        if of is not None:
+            matrix, items = of
+            self.diagonal, self.n, self.dtype = matrix.diagonal()[items].astype(np.float64), len(items), matrix.dtype
+            self.capacity, self._store = self.n, None
+            return
         self.diagonal = source.diagonal
         self.n = N = len(self.diagonal)
         double = N <= FEW or np.abs(self.diagonal).max() > LARGEST
         self.dtype = np.dtype(np.float64 if double else np.float32)
         self.capacity = min(N, max(2, int(cache_size * 2**20 / (self.dtype.itemsize * max(N, 1)))))
-        self.whole: np.ndarray | None = None
         self._store: np.ndarray | None = None
         self._slot = np.full(N, -1)  # where an item's row is held
         self._item = np.full(self.capacity, -1)  # whose row a slot holds
@@ -83,15 +97,20 @@ class KernelRows:
     @classmethod
     def precomputed(cls, K: np.ndarray) -> Self:
         """Rows of a symmetric matrix that is there."""
-        rows = cls(Stored(K))
-        rows.whole, rows.capacity, rows.dtype = K, len(K), K.dtype
+        rows = cls(of=(K, np.arange(len(K))))
+        rows.whole = K
         return rows
 
     def subset(self, items: np.ndarray) -> Self:
-        """Rows of the matrix of some of the items; cut out of the whole matrix where that is there."""
+        """Rows of the matrix of some of the items; out of the whole matrix where that is there."""
         if self.whole is not None:
-            return type(self).precomputed(cut(self.whole, items))
+            return type(self)(of=(self.whole, items))
         return type(self)(self._source.take(items), cache_size=self._cache_size)
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether no row has to be computed any more."""
+        return self.whole is not None or self._of is not None
 
     def complete(self) -> np.ndarray:
         """Compute the whole matrix, if there is room for it; (N, N).
@@ -101,6 +120,9 @@ class KernelRows:
         MemoryError
             If it takes more than ``cache_size``.
         """
+        if self._of is not None and self.whole is None:
+            matrix, items = self._of
+            self.whole = matrix[np.ix_(items, items)]
         if self.whole is None:
             if self.capacity < self.n:
                 raise MemoryError(f"{self.n} rows of the kernel take more than cache_size={self._cache_size:g} MB")
@@ -118,6 +140,10 @@ class KernelRows:
         """The matrix that holds the rows of some items (distinct, at most ``capacity``), and where in it they are."""
         if self.whole is not None:
             return self.whole, items
+        if self._of is not None:
+            K, *rest = self.block(None)
+            fetch(items, K, *rest)
+            return K, items
         if self._store is None:
             self._store = np.empty((self.capacity, self.n), self.dtype)
         self._clock += 1
@@ -143,6 +169,27 @@ class KernelRows:
         store, slots = self.slots(np.asarray(items))
         return store[slots]
 
+    def block(self, items: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        """The matrix of some items (all for None; an item may stand there twice), to be gathered row by row.
+
+        Returns
+        -------
+        K, there, store, slots, columns
+            Row i of K is ``store[slots[i]][columns]``, where it is not ``there`` yet.
+        """
+        if items is None and self.whole is not None:
+            every = np.arange(self.n)
+            return self.whole, np.ones(self.n, dtype=np.bool_), self.whole, every, every
+        if items is None and self._of is not None:
+            if self._store is None:
+                self._store, self._there = np.empty((self.n, self.n), self.dtype), np.zeros(self.n, dtype=np.bool_)
+            return self._store, self._there, *self._of, self._of[1]
+        items = np.arange(self.n) if items is None else items
+        distinct, inverse = np.unique(items, return_inverse=True)
+        store, slots = self.slots(distinct)
+        K = np.empty((len(items), len(items)), store.dtype)
+        return K, np.zeros(len(items), dtype=np.bool_), store, slots[inverse], items
+
     def _make_room(self, count: int) -> np.ndarray:
         fresh = min(count, self.capacity - self._filled)
         places = np.arange(self._filled, self._filled + fresh)
@@ -157,6 +204,25 @@ class KernelRows:
         for left in range(start, self.n, TILE[1]):
             part = slice(left, min(left + TILE[1], self.n))
             self._source.write(items, part, out[:, part])
+
+
+@compiled(inline=True)
+def row_of(i, K, there, store, slots, columns):
+    """Row i of a matrix that is gathered row by row (`KernelRows.block`)."""
+    row = K[i]
+    if not there[i]:
+        source = store[slots[i]]
+        for j in range(columns.size):
+            row[j] = source[columns[j]]
+        there[i] = True
+    return row
+
+
+@compiled
+def fetch(items, K, there, store, slots, columns):
+    """Gather the rows of these items."""
+    for i in items:
+        row_of(i, K, there, store, slots, columns)
 
 
 @compiled

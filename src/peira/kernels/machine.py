@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..numerics.compile import compiled
 from .smo import Solution
 
 
@@ -67,7 +68,7 @@ def classifying(solution: Solution, s: np.ndarray, p: float, C: np.ndarray) -> M
     half = 0.5 * float(beta @ products)
     slack = np.maximum(0.0, 1 - s * (products - rho))
     primal = half + _cost(C / r, slack)
-    if np.isinf(C).any():  # a hard margin: shrink w until all rows keep it
+    if C.max(initial=0.0) == np.inf:  # a hard margin: shrink w until all rows keep it
         nearest = float((s * (products - rho))[C > 0].min())
         primal = half / nearest**2 if nearest > 0 else np.inf
     dual = float(np.abs(beta).sum()) - half
@@ -93,16 +94,20 @@ def enclosing(solution: Solution, C: np.ndarray) -> Machine:
     return _machine(solution, beta, rho, products, -half, primal)
 
 
-def fill(a: np.ndarray, bound: np.ndarray, total: float) -> np.ndarray:
+@compiled
+def fill(a, bound, total):
     """Multipliers near ``a`` that sum to ``total`` within their bounds: scaled down, or filled up from the first on."""
-    a = np.minimum(a, bound)
-    now = float(a.sum())
-    if now > total:
-        return a * (total / now)
-    room = bound - a
-    with np.errstate(invalid="ignore"):
-        before = np.concatenate([[0.0], np.cumsum(room)[:-1]])
-    return a + np.clip(total - now - before, 0.0, room)
+    now = 0.0
+    for i in range(a.size):
+        now += min(a[i], bound[i])
+    filled, missing = np.empty(a.size), max(total - now, 0.0)
+    share = min(1.0, total / now) if now > 0.0 else 1.0
+    for i in range(a.size):
+        kept = min(a[i], bound[i]) * share
+        added = min(missing, bound[i] - kept) if missing > 0.0 else 0.0
+        filled[i] = kept + added
+        missing -= added
+    return filled
 
 
 def _cost(C: np.ndarray, slack: np.ndarray) -> float:

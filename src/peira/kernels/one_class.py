@@ -62,6 +62,8 @@ class OneClassSVM(SupportVectorMachine, OutlierDetector):
     offset_ : float
         The score below which items are outliers, also minus ``intercept_``: rho, less the violation of optimality that
         was left, so that items on the border are usual ones.
+    reference_ : dict
+        Scores of the training rows, for p-values.
     gamma_ : float
         The number behind "scale" or "auto".
     dual_objective_, primal_objective_, duality_gap_, margin_, kkt_residual_ : float
@@ -120,6 +122,7 @@ class OneClassSVM(SupportVectorMachine, OutlierDetector):
         machine = enclosing(self._solve(rows, s, nothing, w, a0, owner=self), w)
         # Items on the border count as usual ones, also where rounding or the tolerance puts them a little outside.
         self.offset_ = machine.rho - machine.gap - BORDER * abs(machine.rho)
+        self._settle(torch.from_numpy(machine.products), torch.from_numpy(w), auto=self.offset_)
         self._keep_single(data, kept, X_kept, replace(machine, rho=self.offset_))
         self._warn([machine], len(kept))
         return self

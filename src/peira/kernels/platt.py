@@ -26,8 +26,12 @@ probabilistic outputs for support vector machines, Machine Learning 68, 267-276;
 estimates for multi-class classification by pairwise coupling, JMLR 5, 975-1005.
 """
 
+import math
+
 import numpy as np
 import torch
+
+from ..numerics.compile import compiled
 
 LEAST = 1e-7  # pairs are never more certain than this (as in LIBSVM)
 RIDGE = 1e-12  # added to the Hessian, which is singular for scores that are all alike
@@ -56,32 +60,55 @@ def fit_sigmoid(f: np.ndarray, first: np.ndarray, w: np.ndarray | None = None) -
     >>> float(round(1 / (1 + np.exp(2 * A + B)), 3))
     0.794
     """
-    w = np.ones(len(f)) if w is None else w
+    f, first = np.asarray(f, dtype=np.float64), np.asarray(first, dtype=bool)
+    w = np.ones(len(f)) if w is None else np.asarray(w, dtype=np.float64)
     ones, zeros = float(w[first].sum()), float(w[~first].sum())
     t = np.where(first, (ones + 1) / (ones + 2), 1 / (zeros + 2))
-    X = np.stack([f, np.ones_like(f)], 1)
+    return newton(f, t, w, 0.0, np.log((zeros + 1) / (ones + 1)))
 
-    def loss(v: np.ndarray) -> float:
-        """Cross-entropy: -t log r - (1 - t) log(1 - r) = log(1 + exp(z)) - (1 - t) z, with z = A f + B."""
-        z = X @ v
-        return float(w @ (np.logaddexp(0.0, z) - (1 - t) * z))
 
-    v = np.array([0.0, np.log((zeros + 1) / (ones + 1))])
-    value = loss(v)
+@compiled
+def cross_entropy(f, t, w, A, B):
+    """The sum of w (-t log r - (1 - t) log(1 - r)) = w (log(1 + exp(z)) - (1 - t) z), with z = A f + B."""
+    total = 0.0
+    for n in range(f.size):
+        z = A * f[n] + B
+        total += w[n] * (max(z, 0.0) + math.log1p(math.exp(-abs(z))) - (1 - t[n]) * z)
+    return total
+
+
+@compiled
+def newton(f, t, w, A, B):
+    """Its minimum from (A, B) on, by Newton's steps, halved until the value falls enough."""
+    value, weight = cross_entropy(f, t, w, A, B), w.sum()
     for _ in range(100):
-        r = np.exp(-np.logaddexp(0.0, X @ v))
-        gradient = X.T @ (w * (t - r))
-        if np.abs(gradient).max() <= 1e-9 * w.sum():
+        a = b = 0.0  # the gradient
+        aa = bb = RIDGE  # the Hessian
+        ab = 0.0
+        for n in range(f.size):
+            z = A * f[n] + B
+            e = math.exp(-abs(z))
+            r = (e if z > 0 else 1.0) / (1.0 + e)
+            slope, curvature = w[n] * (t[n] - r), w[n] * r * (1.0 - r)
+            a += slope * f[n]
+            b += slope
+            aa += curvature * f[n] * f[n]
+            ab += curvature * f[n]
+            bb += curvature
+        if max(abs(a), abs(b)) <= 1e-9 * weight:
             break
-        H = (X * (w * r * (1 - r))[:, None]).T @ X + RIDGE * np.eye(2)
-        step, size = np.linalg.solve(H, gradient), 1.0
-        while size > 1e-10 and loss(v - size * step) >= value - 1e-4 * size * (gradient @ step):
+        determinant = aa * bb - ab * ab
+        step_a, step_b = (bb * a - ab * b) / determinant, (aa * b - ab * a) / determinant
+        fall, size = a * step_a + b * step_b, 1.0
+        while size > 1e-10:
+            tried = cross_entropy(f, t, w, A - size * step_a, B - size * step_b)
+            if tried < value - 1e-4 * size * fall:
+                break
             size /= 2
         if size <= 1e-10:  # no descent left beyond rounding
             break
-        v = v - size * step
-        value = loss(v)
-    return float(v[0]), float(v[1])
+        A, B, value = A - size * step_a, B - size * step_b, tried
+    return A, B
 
 
 def pair_probabilities(f: torch.Tensor, A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:

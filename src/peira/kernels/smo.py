@@ -39,6 +39,7 @@ from .smo_block import LARGEST, solve_block
 from .smo_select import gap_of, level, select
 
 SMALLEST = 1024  # working set
+UNDIVIDED = 1536  # variables that are one working set if their rows are at hand
 PAIRS = 10_000_000  # pairwise steps in all, as in LIBSVM: minutes
 SHARE = 0.1  # of the gap, to which a working set is solved
 CHUNK = 1024  # of the gradient: stays in first-level cache while rows are added
@@ -133,15 +134,17 @@ def solve(
     n, N = len(y), kernel_rows.n
     y = np.asarray(y, dtype=np.float64)
     q, low, high = y * p, np.where(y > 0, 0.0, -C), np.where(y > 0, C, 0.0)
-    item = np.arange(n) % max(N, 1)
+    every = np.arange(n)
+    item = every if n == N else every % max(N, 1)
     group = (y < 0).astype(np.int64) if nu else np.zeros(n, dtype=np.int64)
     groups = 2 if nu else 1
     beta = np.zeros(n) if a0 is None else y * a0
     products = np.zeros(N)  # K beta
-    add(kernel_rows, item, beta, products)
-    g = products[item] + q
-    if N <= LARGEST and kernel_rows.capacity == N:
+    if N <= LARGEST and kernel_rows.capacity == N and not kernel_rows.at_hand:
         kernel_rows.complete()
+    if a0 is not None:
+        add(kernel_rows, None if n == N else item, beta, products)
+    g = products[item] + q
     working = np.zeros(0, dtype=np.int64)
     gap, done, pairs, converged = np.inf, 0, 0, False
     for step in iterate(owner, max_iter, name="SMO", expect={"objective": "decrease"}):
@@ -150,13 +153,14 @@ def solve(
         if gap <= tol:
             converged = step.stop("converged")
             break
-        size = working_set(n, int(np.count_nonzero((beta > low) & (beta < high))), kernel_rows)
-        working = select(beta, g, low, high, group, groups, working, size) if size < n else np.arange(n)
-        B = np.sort(working)
-        K = block(kernel_rows, item[B])
-        moved, at = beta[B], g[B]
+        size = working_set(n, beta, low, high, kernel_rows)
+        if size < n:
+            working = select(beta, g, low, high, group, groups, working, size)
+        B = np.sort(working) if size < n else slice(None)
+        moved, at = beta[B].copy(), g[B].copy()
+        items = None if size == n == N else item[B]
         pairs += solve_block(
-            K,
+            *kernel_rows.block(items),
             kernel_rows.diagonal[item[B]],
             moved,
             at,
@@ -169,53 +173,35 @@ def solve(
         )
         change = moved - beta[B]
         beta[B] = moved
-        add(kernel_rows, item[B], change, products)
+        add(kernel_rows, items, change, products)
         g = products[item] + q
         done += 1
         if pairs >= PAIRS:
             step.stop("max_iter")
             break
-    gap = gap_of(beta, g, low, high, group, groups)
-    levels = [level(beta, g, low, high, group == k) for k in range(groups)]
+    if not converged:
+        gap = gap_of(beta, g, low, high, group, groups)
+    levels = [level(beta, g, low, high, group, k) for k in range(groups)]
     rho, r = (sum(levels) / 2, (levels[0] - levels[1]) / 2) if nu else (levels[0], 1.0)
     objective = float(0.5 * beta @ (g + q))
     return Solution(y * beta, y * g, rho, r, objective, float(gap), done, pairs, converged)
 
 
-def working_set(n: int, free: int, kernel_rows: KernelRows) -> int:
+def working_set(n: int, beta: np.ndarray, low: np.ndarray, high: np.ndarray, kernel_rows: KernelRows) -> int:
     """Its size: twice the variables between their bounds, which belong together, as far as there is room."""
-    if n <= 1.5 * SMALLEST and kernel_rows.whole is not None:
+    if n <= UNDIVIDED and kernel_rows.at_hand:
         return n
+    free = int(np.count_nonzero((beta > low) & (beta < high)))
     return max(2, min(max(SMALLEST, 2 * free), LARGEST, kernel_rows.capacity))
 
 
-def block(kernel_rows: KernelRows, items: np.ndarray) -> np.ndarray:
-    """K[items, items]; items may stand there twice."""
-    if kernel_rows.whole is not None and len(items) == kernel_rows.n:
-        return kernel_rows.whole
-    distinct, inverse = np.unique(items, return_inverse=True)
-    store, slots = kernel_rows.slots(distinct)
-    K = np.empty((len(items), len(items)), store.dtype)
-    gather(store, slots[inverse], items, K)
-    return K
-
-
-def add(kernel_rows: KernelRows, items: np.ndarray, change: np.ndarray, products: np.ndarray) -> None:
-    """products += K[:, items] change, in float64."""
-    total = np.bincount(items, change, minlength=kernel_rows.n)
+def add(kernel_rows: KernelRows, items: np.ndarray | None, change: np.ndarray, products: np.ndarray) -> None:
+    """products += K[:, items] change, in float64; of all items for None."""
+    total = change if items is None else np.bincount(items, change, minlength=kernel_rows.n)
     moved = np.flatnonzero(total)
     for start in range(0, len(moved), max(kernel_rows.capacity, 1)):
         part = moved[start : start + kernel_rows.capacity]
         add_rows(*kernel_rows.slots(part), total[part], products)
-
-
-@compiled
-def gather(store, slots, items, K):
-    """K[i, j] = store[slots[i], items[j]] for a symmetric matrix: one side is read, both are written."""
-    for i in range(len(slots)):
-        row = store[slots[i]]
-        for j in range(i + 1):
-            K[i, j] = K[j, i] = row[items[j]]
 
 
 @compiled(fast=True)

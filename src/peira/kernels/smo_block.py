@@ -31,6 +31,7 @@ machines, JMLR 6, 1889-1918.
 import numpy as np
 
 from ..numerics.compile import compiled
+from .kernel_rows import row_of
 
 TAU = 1e-12  # the curvature of a pair that has none
 LARGEST = 2048
@@ -53,9 +54,9 @@ def extremes(g, may_grow, may_shrink, place):
 
 
 @compiled(fast=True)
-def best_partner(i, K, diagonal, g, may_shrink, place, gains):
-    """Key of the greatest gain of a pair with variable i."""
-    row, lowest, own = K[i], g[i], diagonal[i]
+def best_partner(i, row, diagonal, g, may_shrink, place, gains):
+    """Key of the greatest gain of a pair with variable i, of this row of K."""
+    lowest, own = g[i], diagonal[i]
     for t in range(g.size):
         difference = g[t] - lowest
         curvature = own + diagonal[t] - 2.0 * row[t]
@@ -69,12 +70,13 @@ def best_partner(i, K, diagonal, g, may_shrink, place, gains):
 
 
 @compiled(fast=True)
-def solve_block(K, diagonal, beta, g, low, high, group, groups, tol, max_steps):
+def solve_block(K, there, store, slots, columns, diagonal, beta, g, low, high, group, groups, tol, max_steps):
     """Make pairwise steps until every group of the block violates its optimality by at most ``tol``.
 
     Parameters
     ----------
-    K : array of shape (B, B)
+    K, there, store, slots, columns
+        The matrix (B, B), gathered row by row as it is used: `peira.kernels.kernel_rows.KernelRows.block`.
     diagonal : array of shape (B,), float64
     beta, g : arrays of shape (B,), float64, changed in place
         Signed multipliers and gradient.
@@ -101,13 +103,14 @@ def solve_block(K, diagonal, beta, g, low, high, group, groups, tol, max_steps):
             least, most = extremes(g, may_grow[k], may_shrink[k], place)
             if least == LAST or most == FIRST or not g[most & PLACE] - g[least & PLACE] > tol:
                 continue
-            gain = best_partner(least & PLACE, K, diagonal, g, may_shrink[k], place, gains)
+            row = row_of(least & PLACE, K, there, store, slots, columns)
+            gain = best_partner(least & PLACE, row, diagonal, g, may_shrink[k], place, gains)
             if gain > best:
                 best, i = gain, least & PLACE
         if i < 0:
             return step
         j = best & PLACE
-        row, other = K[i], K[j]
+        row, other = K[i], row_of(j, K, there, store, slots, columns)
         s = (g[j] - g[i]) / max(diagonal[i] + diagonal[j] - 2.0 * row[j], TAU)
         to_high, to_low = high[i] - beta[i], beta[j] - low[j]
         s = min(s, to_high, to_low)

@@ -1,4 +1,4 @@
-r"""What a row of the Gram matrix is made of: inner products of rows, a kernel's values, or a matrix that is there.
+r"""What a row of the Gram matrix is made of: inner products of rows, or a kernel's values.
 
 The four kernels with names are functions of a product of matrices,
 
@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from ..numerics.compile import compiled
 from .kernel import Kernel
 
 SHORT = 8.0  # of |u|^2 / 2
@@ -119,39 +118,3 @@ class Evaluated(Source):
         new = copy(self)
         new.X, new.diagonal = self.X[items], self.diagonal[items]
         return new
-
-
-class Stored(Source):
-    """A Gram matrix that is there."""
-
-    def __init__(self, K: np.ndarray):
-        self.K, self.diagonal = K, K.diagonal().astype(np.float64)
-
-    def write(self, rows: np.ndarray, columns: slice, out: np.ndarray) -> None:
-        out[:] = self.K[rows, columns]
-
-    def take(self, items: np.ndarray) -> Self:
-        return type(self)(cut(self.K, items))
-
-
-def cut(K: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """K[items, items]; where items are neighbours, whole stretches are copied."""
-    starts = np.flatnonzero(np.diff(items, prepend=-2) != 1)
-    if not len(starts) or 8 * len(starts) > len(items):
-        return _pick(K, items)
-    out = np.empty((len(items), len(items)), K.dtype)
-    stretches = list(zip(starts, [*starts[1:], len(items)], items[starts], strict=True))
-    for top, end, row in stretches:
-        for left, right, column in stretches:
-            out[top:end, left:right] = K[row : row + end - top, column : column + right - left]
-    return out
-
-
-@compiled
-def _pick(K, items):
-    out = np.empty((items.size, items.size), K.dtype)
-    for i in range(items.size):
-        row = K[items[i]]
-        for j in range(items.size):
-            out[i, j] = row[items[j]]
-    return out

@@ -24,16 +24,26 @@ def gap_of(beta, g, low, high, group, groups):
     return max(0.0, (most - least).max())
 
 
-def level(beta: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray, members: np.ndarray) -> float:
-    """rho of a group: the mean gradient of its variables between their bounds, else the middle of what is possible."""
-    b, v, l, h = beta[members], g[members], low[members], high[members]
-    up, down = b < h, b > l
-    if (up & down).any():
-        return float(v[up & down].mean())
-    above, below = v[up].min(initial=np.inf), v[down].max(initial=-np.inf)
-    if up.any() and down.any():
-        return float(above + below) / 2
-    return float(above if up.any() else below if down.any() else 0.0)
+@compiled
+def level(beta, g, low, high, group, k):
+    """rho of group k: the mean gradient of its variables between their bounds, else the middle of what is possible."""
+    total, free, above, below = 0.0, 0, np.inf, -np.inf
+    for t in range(beta.size):
+        if group[t] != k:
+            continue
+        up, down = beta[t] < high[t], beta[t] > low[t]
+        if up and down:
+            total += g[t]
+            free += 1
+        if up:
+            above = min(above, g[t])
+        if down:
+            below = max(below, g[t])
+    if free:
+        return total / free
+    if above < np.inf and below > -np.inf:
+        return (above + below) / 2
+    return above if above < np.inf else below if below > -np.inf else 0.0
 
 
 def select(

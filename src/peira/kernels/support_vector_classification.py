@@ -51,6 +51,9 @@ import numpy as np
 from ..core import Card, DataError, linear, log, param
 from .kernel_rows import KernelRows
 from .machine import Machine, classifying, fill
+from .refinement import COARSE
+from .smo import UNDIVIDED
+from .smo_folds import held_out
 from .support_vector_classifier import SupportVectorClassifier
 
 
@@ -130,6 +133,14 @@ class SVC(SupportVectorClassifier):
                 f"found in {machine.n_iter} working sets); set a finite C, such as 1e6, or another kernel"
             )
         return machine
+
+    def _held_out(
+        self, rows: KernelRows, s: np.ndarray, w: np.ndarray, fold: np.ndarray, machine: Machine, **options: Any
+    ) -> np.ndarray:
+        if not rows.at_hand or len(s) > UNDIVIDED or self.tol < COARSE or np.isinf(self.C) or "max_iter" in options:
+            return super()._held_out(rows, s, w, fold, machine, **options)
+        alpha, C = np.abs(machine.beta), self.C * w
+        return held_out(*rows.block(None), rows.diagonal, s, C, fold, alpha, self.tol, 100 * len(s))
 
 
 class NuSVC(SupportVectorClassifier):

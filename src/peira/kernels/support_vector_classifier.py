@@ -139,7 +139,15 @@ class SupportVectorClassifier(SupportVectorMachine, Classifier):
         machine = self._machine(rows, s, w, None, **options)
         if items.fold is None:
             return Pair(own, machine)
-        fold, f = items.fold[own], np.empty(len(own))
+        f = self._held_out(rows, s, w, items.fold[own], machine, **options)
+        sigmoid = fit_sigmoid(f, s > 0, items.counts[own])
+        return Pair(own, machine, sigmoid)
+
+    def _held_out(
+        self, rows: KernelRows, s: np.ndarray, w: np.ndarray, fold: np.ndarray, machine: Machine, **options: Any
+    ) -> np.ndarray:
+        """Decisions of all rows, each by a machine of the other folds that starts near that of all."""
+        f = np.empty(len(s))
         for k in np.unique(fold):
             out = fold == k
             left = s[~out]
@@ -148,8 +156,7 @@ class SupportVectorClassifier(SupportVectorMachine, Classifier):
                 continue
             options = {"max_iter": 1} if "max_iter" in options else {}
             f[out] = self._machine(rows, s, np.where(out, 0.0, w), machine, **options).decisions[out]
-        sigmoid = fit_sigmoid(f, s > 0, items.counts[own])
-        return Pair(own, machine, sigmoid)
+        return f
 
     # ------------------------------------------------------------------ what is learned
 

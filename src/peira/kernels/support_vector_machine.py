@@ -106,7 +106,7 @@ class SupportVectorMachine(Method):
             a0 = refine(rows, s, p, C, solution, nu=options.get("nu", False))
         if owner is not None:
             owner.history_ = history
-        return replace(solution, n_iter=done)
+        return solution if done == solution.n_iter else replace(solution, n_iter=done)
 
     def _most_steps(self, n: int) -> int:
         return self.max_iter if self.max_iter >= 0 else max(MOST_PAIRS // (100 * min(n, 500)), n)

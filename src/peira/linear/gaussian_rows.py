@@ -22,7 +22,7 @@ import torch
 from ..core.inputs import Data
 from ..numerics.compile import compiled
 
-BLOCK = 1 << 16  # numbers in a block of rows: 512 KiB, which stay in the cache until they are multiplied
+BLOCK = 1 << 17  # numbers in a block of rows: 1 MiB, which stay in the cache until they are multiplied
 ROWS = 512  # but at least so many rows: each block reads and writes the whole sum
 PILES = 1 << 22  # numbers in the piles of all classes: 32 MiB
 FEWEST = 64
