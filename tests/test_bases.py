@@ -5,8 +5,16 @@ import inspect
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 
-from peira.core import Classifier, Method, ProbabilisticClassifier, Regressor, Transformer
-from peira.core.kinds import OutlierDetector
+from peira.core import (
+    Classifier,
+    Density,
+    InductiveClusterer,
+    Method,
+    OutlierDetector,
+    ProbabilisticClassifier,
+    Regressor,
+    Transformer,
+)
 from peira.core.params import Parametrised
 from peira.core.registry import registry
 from peira.study.model import TableModel
@@ -16,7 +24,9 @@ ADDED = {
     Method: {"example", "save"},
     Regressor: {"predict", "score"},
     Classifier: {"decision_function", "predict", "score"},
-    OutlierDetector: {"decision_function", "predict", "score_samples"},
+    Density: {"log_prob", "score", "score_samples"},
+    InductiveClusterer: {"predict"},
+    OutlierDetector: {"decision_function", "p_value", "predict", "score_samples"},
     ProbabilisticClassifier: {"predict_dist", "predict_log_proba", "predict_proba"},
     TableModel: {"answer", "fit", "get_names", "learn", "numbers", "prepare"},
     Transformer: {"get_feature_names_out", "transform"},

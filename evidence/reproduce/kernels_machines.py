@@ -76,8 +76,8 @@ def wines(absent):
     "3.07",
     claim="a support vector machine with a Gaussian kernel errs on 1.4 % of the MNIST test digits",
     source="LeCun, Cortes, Burges: table of results on the MNIST page (SVM, Gaussian kernel, no preprocessing: 1.4)",
-    protocol="60,000 training and 10,000 test images, pixels over 255; one against one, C = 10, gamma = 0.025 "
-    "(the table states neither)",
+    protocol="60,000 training and 10,000 test images, pixels over 255; one against one; C = 10, gamma = 0.03, which of "
+    "0.02, 0.025, 0.03 and 0.035, learned from the first 15,000, erred least on the last 10,000 training images",
     mark="V",
     data=FILES,
     slow=True,
@@ -86,7 +86,7 @@ def mnist_errors():
     from peira.kernels import SVC
 
     X, y, Q, z = mnist()
-    model = SVC(10.0, gamma=0.025, cache_size=2_000.0).fit(X / 255.0, y)
+    model = SVC(10.0, gamma=0.03, cache_size=2_000.0).fit(X / 255.0, y)
     error = 100 * float((model.predict(Q / 255.0) != z).mean())
     yield check("test error, %", error, at_most=1.45, note=f"{len(model.support_)} support vectors")
     yield check("largest violation of optimality", float(np.max(model.kkt_residual_)), at_most=1e-3)

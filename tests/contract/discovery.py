@@ -112,7 +112,12 @@ def experience(cls: type[Method], seed: int, N: int = 60, D: int = 4, K: int | N
         if not takes_negative(cls):
             X = np.abs(X)
         return Experience(X, y if K is None else np.column_stack([y] * K), tuple(range(C)))
-    return Experience(X)
+    return Experience(X if takes_negative(cls) else np.abs(X))
+
+
+def answering(cls: type[Method]) -> str:
+    """The verb that answers for each item, whatever the kind."""
+    return next(verb for verb in ("predict", "transform", "log_prob", "fit_predict") if hasattr(cls, verb))
 
 
 def bundled(cls: type[Method]) -> Experience:

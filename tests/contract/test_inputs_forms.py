@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from peira.core import RankWarning
 from tests.contract.discovery import (
     Experience,
+    answering,
     answers,
     as_array,
     close,
@@ -89,7 +90,7 @@ def test_tensors_in_tensors_out(cls, seed, dtype):
     data = experience(cls, seed).turned(lambda v: v.astype(str(dtype).removeprefix("torch.")))
     tensors = data.turned(lambda v: torch.tensor(v, dtype=dtype, requires_grad=v.ndim == 2))
     method = tensors.teach(cls.example())
-    verb = "predict" if hasattr(cls, "predict") else "transform"
+    verb = answering(cls)
     answer = getattr(method, verb)(tensors.X)
     assert isinstance(answer, torch.Tensor) and answer.device == tensors.X.device and not answer.requires_grad
     assert isinstance(getattr(method, verb)(data.X), np.ndarray), "NumPy in, NumPy out, whatever it was fitted on"
@@ -113,7 +114,7 @@ def test_sparse_equals_dense(cls, seed, form):
     expected = answers(data.teach(cls.example()), data.X)
     close(answers(thin.teach(cls.example()), thin.X), expected, rtol=1e-6, atol=1e-8)
     empty_row = getattr(sparse, form)(np.zeros((2, 4)))
-    assert np.isfinite(as_array(thin.teach(cls.example()).predict(empty_row))).all()
+    assert np.isfinite(as_array(getattr(thin.teach(cls.example()), answering(cls))(empty_row))).all()
     broken = thin.X.tocsr().astype(np.float64)
     broken.data[2] = np.nan
     with pytest.raises(ValueError, match=r"column .* row"):
@@ -242,7 +243,7 @@ def finite_or_clear(cls, data):
             warnings.simplefilter("ignore", allowed)
         try:
             method = data.teach(cls.example())
-            said = method.predict(data.X) if hasattr(cls, "predict") else method.transform(data.X)
+            said = getattr(method, answering(cls))(data.X)
         except ValueError as error:
             assert len(str(error)) > 20, f"an error that explains itself, not {error}"
             assert "array must not contain infs or NaNs" not in str(error), "an error from the depths"

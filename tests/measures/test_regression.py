@@ -157,7 +157,7 @@ class TestRegistry:
 
     def test_tasks(self):
         assert measures_for("regression")[0] is get_measure("rmse")
-        assert measures_for("density") == ()
+        assert measures_for("representation") == ()
         for m in measures_for("regression"):
             assert m.title and m.units and m.range[0] < m.range[1] and m.needs in ("predict", "predict_dist")
         with pytest.raises(AttributeError):

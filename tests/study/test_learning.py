@@ -220,8 +220,8 @@ def test_budget_spent_skips_and_says_so(source, tmp_path):
 
 
 def test_other_tasks_are_refused_in_words(tmp_path):
-    with pytest.raises(DataError, match="clustering of a table is not there yet.*regression, classification"):
-        learn("example:iris", task="clustering", output=tmp_path / "run", progress=False)
+    with pytest.raises(DataError, match="representation of a table is not there yet.*regression, classification"):
+        learn("example:iris", task="representation", output=tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
 
 

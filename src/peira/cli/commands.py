@@ -64,19 +64,25 @@ def learn(
 
 
 def predict(model: str, source: str, *, output: str | None, level: float | None, proba: bool) -> None:
-    """``peira predict``: a csv with a column of predictions, in the order of the rows."""
+    """``peira predict``: a csv with what the model says of each row, in the order of the rows."""
     if output is not None and Path(output).exists():
         raise FileExistsError(f"{output} exists already, and nothing is overwritten")
     fitted, table = load(model), read(source)
-    columns = {"prediction": np.asarray(fitted.predict(table)).tolist()}
+    if hasattr(fitted, "answers"):  # without a target there may be more, or something else, to say than a prediction
+        columns = {name: values.tolist() for name, values in fitted.answers(table).items()}
+    else:
+        columns = {"prediction": np.asarray(fitted.predict(table)).tolist()}
     if proba:
         if not hasattr(fitted, "predict_proba"):
-            raise DataError(f"{type(fitted).__name__} predicts numbers, not labels: there are no probabilities to give")
+            raise DataError(f"{type(fitted).__name__} predicts no labels: there are no probabilities to give")
         probs = fitted.predict_proba(table)
         columns |= {f"p({label})": probs[:, c].tolist() for c, label in enumerate(fitted.classes_.tolist())}
     if level is not None:
         if not hasattr(fitted, "interval"):
-            raise DataError(f"{type(fitted).__name__} predicts labels, which have no interval: ask for --proba")
+            raise DataError(
+                f"{type(fitted).__name__} predicts no numbers, and only they have an interval"
+                + (": ask for --proba" if hasattr(fitted, "predict_proba") else "")
+            )
         columns["low"], columns["high"] = (end.tolist() for end in fitted.interval(table, level))
     text = as_csv(list(columns), zip(*columns.values(), strict=True))
     target = getattr(fitted, "target_", None)
@@ -185,7 +191,8 @@ def _plan(source: str | None, options: dict[str, Any], as_json: bool) -> None:
     console = printing.console()
     console.print(
         Text(
-            f"{plan['task']} of {printable(study.target)!r} by {study.measure.title}: "
+            f"{plan['task']}{'' if study.target is None else f' of {printable(study.target)!r}'} by "
+            f"{study.measure.title}: "
             f"{plan['rows']} rows, {plan['folds']} folds"
         )
     )

@@ -35,6 +35,10 @@ class Task(StrEnum):
     auto = "auto"
     regression = "regression"
     classification = "classification"
+    clustering = "clustering"
+    density = "density"
+    anomaly = "anomaly"
+    reduction = "reduction"
 
 
 class Calibration(StrEnum):
@@ -58,10 +62,15 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def learn(
     source: Annotated[str | None, Source.__metadata__[0]] = None,
     target: Target = None,
-    task: Annotated[Task, typer.Option(help="What is asked; auto reads it off the target.")] = Task.auto,
+    task: Annotated[
+        Task,
+        typer.Option(
+            help="What is asked; auto reads it off the target. Without one: clustering, density, anomaly, reduction."
+        ),
+    ] = Task.auto,
     measure: Annotated[
         str | None,
-        typer.Option("-M", "--measure", help="What counts, such as rmse, mae, r2, log_loss, accuracy, roc_auc."),
+        typer.Option("-M", "--measure", help="What counts, such as rmse, r2, log_loss, accuracy, roc_auc, silhouette."),
     ] = None,
     methods: Annotated[str, typer.Option(help="'all', or names separated by commas (see: peira methods).")] = "all",
     budget: Annotated[str | None, typer.Option(help="Time for the search, such as 90s, 5m or 1h.")] = None,
@@ -90,6 +99,10 @@ def learn(
     calibrate: Annotated[
         Calibration | None, typer.Option(help="Correct the probabilities on rows that the method did not see.")
     ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="A column of labels to compare with what a task without a target finds; it is no input."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -99,7 +112,7 @@ def learn(
     commands.learn(
         source=source, target=target, task=task.value, measure=measure, methods=methods, budget=budget, trials=trials,
         cv=cv, test=test, seed=seed, jobs=jobs, output=output, resume=resume, require=require or [], kinds=kind or [],
-        costs=cost or [], calibration=None if calibrate is None else calibrate.value,
+        costs=cost or [], calibration=None if calibrate is None else calibrate.value, judge=judge,
         dry_run=dry_run, as_json=json,
     )  # fmt: skip
 
@@ -114,7 +127,7 @@ def predict(
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities of each label (classification).")] = False,
 ) -> None:
-    """Predict the target for each row of a table."""
+    """Say of each row of a table what the model says of it: the target, a cluster, a score, a code."""
     from . import commands
 
     commands.predict(model, source, output=output, level=interval, proba=proba)

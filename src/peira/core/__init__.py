@@ -3,16 +3,29 @@
 from .card import Card
 from .errors import DataError, ParameterError, RankWarning, UnreadableError, closest
 from .iteration import Event, iterate, limiting, observing
-from .kinds import Classifier, ProbabilisticClassifier, Regressor, Transformer
+from .kinds import (
+    Classifier,
+    Clusterer,
+    Density,
+    InductiveClusterer,
+    OutlierDetector,
+    ProbabilisticClassifier,
+    Regressor,
+    Transformer,
+)
 from .method import Method
 from .params import choice, integer, linear, log, param
 
 __all__ = [
     "Card",
     "Classifier",
+    "Clusterer",
     "DataError",
+    "Density",
     "Event",
+    "InductiveClusterer",
     "Method",
+    "OutlierDetector",
     "ParameterError",
     "ProbabilisticClassifier",
     "RankWarning",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 Severity = Literal["problem", "warning", "info"]
-_ORDER = {"problem": 0, "warning": 1, "info": 2}
+ORDER = {"problem": 0, "warning": 1, "info": 2}
 
 
 @dataclass(frozen=True)
@@ -123,4 +123,4 @@ def diagnose(evidence: Evidence) -> list[Finding]:
 
     checks = common.CHECKS + {"regression": regression, "classification": classification}[evidence.task].CHECKS
     found = [finding for check in checks if (finding := check(evidence)) is not None]
-    return sorted(found, key=lambda f: (_ORDER[f.severity], f.code))
+    return sorted(found, key=lambda f: (ORDER[f.severity], f.code))

@@ -202,7 +202,7 @@ class DesignMatrix(Transformer):
         if kind == "constant":
             encoder: Encoder = Dropped(name, reason, _only_value(column))
         elif kind in ("identifier", "text", "ignored"):
-            encoder = Dropped(name, f"{kind}, {reason}")
+            encoder = Dropped(name, f"it is taken for {kind}" if reason == "declared" else f"{kind}, {reason}")
         else:
             gone = missing_in(column)
             first = seen.setdefault(gone.tobytes(), name) if gone.any() and self.indicators else None

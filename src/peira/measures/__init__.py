@@ -14,8 +14,11 @@ from .clusters import (
 from .comparison import Comparison, compare_folds, correlated_t_test, holm, mean_interval
 from .confusion import ConfusionMatrix, confusion_matrix
 from .correlation import Correlation, CorrelationMatrix, correlation, correlation_matrix
+from .distance_correlation import distance_correlation
 from .distances import mahalanobis, pairwise_distances, pairwise_distances_chunked
+from .embedding import continuity, trustworthiness
 from .measure import Measure
+from .partial_correlation import partial_correlation, partial_correlation_matrix
 from .partitions import (
     adjusted_mutual_info_score,
     adjusted_rand_score,
@@ -35,6 +38,8 @@ from .ranking import (
 from .rates import f1_score, fbeta_score, jaccard_score, precision_score, recall_score, specificity_score
 from .registry import get_measure, measures_for
 from .reliability import ReliabilityCurve, expected_calibration_error, reliability_curve
+from .separation import amari_index, match_sources
+from .structure import rank_correlation
 from .threshold import Threshold, choose_threshold, cost_matrix, decide, expected_cost, threshold_for
 
 __all__ = [
@@ -52,6 +57,7 @@ __all__ = [
     "accuracy_score",
     "adjusted_mutual_info_score",
     "adjusted_rand_score",
+    "amari_index",
     "average_precision_score",
     "balanced_accuracy_score",
     "brier_decomposition",
@@ -62,12 +68,14 @@ __all__ = [
     "cohen_kappa_score",
     "compare_folds",
     "confusion_matrix",
+    "continuity",
     "correlated_t_test",
     "correlation",
     "correlation_matrix",
     "cost_matrix",
     "davies_bouldin_score",
     "decide",
+    "distance_correlation",
     "dunn_index",
     "expected_calibration_error",
     "expected_cost",
@@ -79,6 +87,7 @@ __all__ = [
     "jaccard_score",
     "log_loss",
     "mahalanobis",
+    "match_sources",
     "matthews_corrcoef",
     "mean_interval",
     "measures_for",
@@ -86,9 +95,12 @@ __all__ = [
     "normalized_mutual_info_score",
     "pairwise_distances",
     "pairwise_distances_chunked",
+    "partial_correlation",
+    "partial_correlation_matrix",
     "pit",
     "precision_recall_curve",
     "precision_score",
+    "rank_correlation",
     "rate_measure",
     "recall_score",
     "reliability_curve",
@@ -99,4 +111,5 @@ __all__ = [
     "silhouette_score",
     "specificity_score",
     "threshold_for",
+    "trustworthiness",
 ]

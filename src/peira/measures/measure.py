@@ -68,7 +68,7 @@ class Measure:
         Least and greatest possible value.
     units : str
         In words, from the unit of the target.
-    needs : "predict" or "predict_dist"
+    needs : "predict", "predict_dist", "log_prob", "transform" or "inverse_transform"
         The verb whose answer is judged.
     items : function of (y, answer, weights)
         What each item contributes, of shape (N, T); a sparse array for counts of many classes. The weights serve
@@ -88,7 +88,7 @@ class Measure:
     better: Literal["higher", "lower", "nominal"]
     range: tuple[float, float]
     units: str
-    needs: Literal["predict", "predict_dist"]
+    needs: Literal["predict", "predict_dist", "log_prob", "transform", "inverse_transform"]
     items: Items
     combine: Callable[[np.ndarray], np.ndarray] = average
     reduce: Callable[[np.ndarray, np.ndarray], float] | None = None

@@ -1,7 +1,7 @@
 """All measures by task and name."""
 
 from ..core.errors import DataError, closest
-from . import classification, clusters, predictive, regression
+from . import classification, clusters, predictive, regression, structure
 from .measure import Measure
 
 MEASURES: tuple[Measure, ...] = (
@@ -9,9 +9,10 @@ MEASURES: tuple[Measure, ...] = (
     *predictive.MEASURES,
     *classification.MEASURES,
     *clusters.MEASURES,
+    *structure.MEASURES,
 )
 _NAMED: dict[str, dict[str, Measure]] = {}
-for _measure in (*MEASURES, *classification.VARIANTS):
+for _measure in (*MEASURES, *classification.VARIANTS, *structure.OF_PARTITIONS):
     for _task in _measure.tasks:
         for _name in (_measure.name, *_measure.aliases):
             _NAMED.setdefault(_task, {}).setdefault(_name, _measure)
@@ -28,7 +29,7 @@ def get_measure(name: str, task: str | None = None) -> Measure:
         which direction is good.
     task : str, optional
         Where a name means different things ("calibration_error" of numbers and of labels). Without it, the first
-        task that has the name: regression, classification, clustering.
+        task that has the name: regression, classification, clustering, density, reduction, anomaly.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def get_measure(name: str, task: str | None = None) -> Measure:
     for at, named in _NAMED.items():
         if task in (None, at) and plain in named:
             return named[plain]
-    names = {measure.name for measure in MEASURES if task is None or task in measure.tasks}
+    names = {m.name for m in (*MEASURES, *structure.OF_PARTITIONS) if task is None or task in m.tasks}
     raise DataError(f"unknown measure {name!r}{f' of {task}' if task else ''}; {closest(plain, names)}")
 
 

@@ -38,6 +38,8 @@ class Outcome:
     unseen: Pooled
     baseline: dict[str, Any] | None
     model: TableModel
+    tried: list[dict[str, Any]]
+    """Settings that were tried on all rows, with their inner scores."""
 
     @property
     def measure(self) -> Measure:
@@ -54,11 +56,17 @@ def account(
     """The whole content of the report."""
     history = getattr(outcome.model.method_, "history_", {})
     return {
-        **_header(outcome),
+        **header(outcome),
         "verdict": verdict,
         "diagnosis": findings,
         "leaderboard": outcome.rows,
-        "data": _data(outcome),
+        "data": data(
+            outcome,
+            [
+                f"the target asks for {outcome.study.roles.task}: {outcome.study.roles.task_reason}",
+                *outcome.study.question.decisions,
+            ],
+        ),
         "performance": _performance(outcome),
         "learning": curve | {"history": history, "history_of": outcome.best.method},
         "explanation": explained,
@@ -114,7 +122,8 @@ def explanation(outcome: Outcome) -> dict[str, Any]:
     return {"importance": importance, "coefficients": coefficients, "note": note}
 
 
-def _header(outcome: Outcome) -> dict[str, Any]:
+def header(outcome: Outcome) -> dict[str, Any]:
+    """What was learned of what, when and by which measure."""
     state, measure = outcome.run.state, outcome.measure
     return {
         "peira": peira.__version__,
@@ -139,8 +148,8 @@ def _header(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _data(outcome: Outcome) -> dict[str, Any]:
-    """The columns, what was decided of them, and why."""
+def data(outcome: Outcome, asked: list[str]) -> dict[str, Any]:
+    """The columns, what was decided of them, and why; ``asked``: what was decided about the task."""
     roles = outcome.study.roles
     columns = []
     for profile in roles.profiles.values():
@@ -163,8 +172,7 @@ def _data(outcome: Outcome) -> dict[str, Any]:
         )
     decisions = [
         *roles.notes,
-        f"the target asks for {roles.task}: {roles.task_reason}",
-        *outcome.study.question.decisions,
+        *asked,
         *outcome.model.design_.notes_,
     ]
     return {"decisions": [d for d in decisions if d], "duplicates": roles.n_repeated, "columns": columns}
@@ -176,11 +184,12 @@ def _performance(outcome: Outcome) -> dict[str, Any]:
     for measure in (question.measure(m.name) for m in measures_for(question.task)):
         value = question.value(arrays, measure)
         if value is not None:
-            measures.append(_measured(measure, value, *question.interval(arrays, measure, LEVEL)))
+            measures.append(measured_by(measure, value, *question.interval(arrays, measure, LEVEL)))
     return {"measures": measures, **question.performance(outcome)}
 
 
-def _measured(measure: Measure, value: float, low: float, high: float) -> dict[str, Any]:
+def measured_by(measure: Measure, value: float, low: float, high: float) -> dict[str, Any]:
+    """A line of the table of measures."""
     return {
         "name": measure.name,
         "title": measure.title,

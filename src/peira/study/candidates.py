@@ -9,8 +9,8 @@ from ..core.errors import DataError, closest
 from ..core.method import Method
 from ..core.params import Parameter
 from ..core.registry import get_method, methods
-from ..core.tasks import TASKS
-from .model import SPLINE_DF
+from .model import SPLINE_DF, TableModel
+from .question import Question, Targeted
 
 _LARGEST_DESIGN = 5_000_000  # numbers in a design with basis functions, times the classes
 _FEW_COLUMNS = 20  # up to here, all products of two columns are tried as well
@@ -58,12 +58,14 @@ class Candidate:
         return self.cls(**settings)
 
 
-def candidates(task: str, *, wanted: str | list[str] = "all", sizes: dict[str, int], trials: int) -> list[Candidate]:
-    """The candidates for a task, baseline first, then in order of what a fit costs.
+def candidates(
+    question: Question, *, wanted: str | list[str] = "all", sizes: dict[str, int], trials: int
+) -> list[Candidate]:
+    """The candidates for a question, baseline first, then in order of what a fit costs.
 
     Parameters
     ----------
-    task : str
+    question : Question
     wanted : "all" or list of str
         Names of methods; the baseline runs in any case.
     sizes : dict of str to int
@@ -76,26 +78,23 @@ def candidates(task: str, *, wanted: str | list[str] = "all", sizes: dict[str, i
     DataError
         For a name that is not a method of this task, with the nearest one.
     """
-    found = {
-        name: cls
-        for name, cls in methods(task).items()
-        if cls.__module__.split(".")[1] != "study" and not cls.card.wraps
-    }
+    task = question.task
+    found = {name: cls for name, cls in methods(task).items() if not issubclass(cls, TableModel) and not cls.card.wraps}
     if wanted != "all":
         for name in wanted:
             if name not in found:
                 raise DataError(f"no method {name!r} for {task}; {closest(name, found)}")
-    baseline = TASKS[task].baseline
+    baseline = question.baseline
     done_by_another = {
         cls.card.chooses_for for cls in found.values() if cls.card.chooses_for and not _beyond(cls.card, sizes)
     }
     chosen = []
-    for name, cls in found.items():
+    for name in found:
         if name != baseline and wanted != "all" and name not in wanted:
             continue
         if wanted == "all" and name in done_by_another:
             continue  # RidgeCV is Ridge with its penalty chosen: one row for both
-        chosen.append(_candidate(name, cls.card, name == baseline, sizes, trials, named=wanted != "all"))
+        chosen.append(_candidate(name, question, name == baseline, sizes, trials, named=wanted != "all"))
     return sorted(chosen, key=lambda c: (not c.baseline, not c.cls.card.exact, c.id))
 
 
@@ -114,24 +113,25 @@ def _beyond(card: Card, sizes: dict[str, int], expansion: str = "none") -> str |
     return next(told, None)
 
 
-def _candidate(name: str, card: Card, baseline: bool, sizes: dict[str, int], trials: int, named: bool) -> Candidate:
+def _candidate(
+    name: str, question: Question, baseline: bool, sizes: dict[str, int], trials: int, named: bool
+) -> Candidate:
     cls = get_method(name)
-    parameters = cls.parameters()
+    parameters, card = cls.parameters(), cls.card
     expansions = ("none",)
-    if card.linear_in_inputs:
+    if card.linear_in_inputs and isinstance(question, Targeted):
         wider = ("splines", "polynomial") if sizes["D"] <= _FEW_COLUMNS else ("splines",)
         expansions += tuple(expansion for expansion in wider if not _beyond(card, sizes, expansion))
-    skip = _beyond(card, sizes)
+    skip = _beyond(card, sizes) or question.unfit(cls)
     if cls.example().__sklearn_tags__().input_tags.positive_only:
         skip = "it takes counts or amounts, and the columns of the design are standardised"
     if card.on_request and not named:
         skip = f"{card.on_request}: it runs when it is named among the methods"
-    tunable = any(p.tune for p in parameters.values())
     return Candidate(
         id=_identifier(name),
         method=name,
         expansions=expansions,
-        trials=trials if tunable else 1,
+        trials=len(question.settings(parameters, trials)),
         skip=skip,
         baseline=baseline,
         parameters=parameters,

@@ -14,11 +14,11 @@ from ..explaining import bootstrap_coefficients
 from ..measures import Measure, expected_cost, get_measure
 from .classes import FEW, RARE, class_table, decision_regions, performance
 from .model import TableModel
-from .question import Question
+from .question import Targeted
 from .table_classifier import Calibration, TableClassifier, mistake_costs
 
 
-class Classification(Question):
+class Classification(Targeted):
     """Which label belongs to these inputs?
 
     Attributes
@@ -105,7 +105,7 @@ class Classification(Question):
             method=method, expansion=expansion, kinds=kinds, calibration=self.calibration, costs=self.costs
         )
 
-    def default_measure(self, name: str) -> Measure:
+    def default_measure(self, name: str, rivals: int) -> Measure:
         return get_measure(name, self.task) if self.costs is None else self.measure("expected_cost")
 
     def measure(self, name: str) -> Measure:

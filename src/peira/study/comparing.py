@@ -19,6 +19,7 @@ from ..experience.reading import read
 from ..measures import get_measure
 from .planning import QUESTIONS
 from .run import Run
+from .table_structures import MODELS
 from .verdict import LEVEL
 
 _DRAWS = 2_000
@@ -62,6 +63,8 @@ def compare(
     names = _names(models)
     if on is not None:
         fitted = [load(m) if isinstance(m, str | Path) else m for m in models]
+        if structure := next((name for name, cls in MODELS.items() if isinstance(fitted[0], cls)), None):
+            _with_target(structure)
         task = "classification" if hasattr(fitted[0], "classes_") else "regression"
         rule = get_measure(measure or first.get("measure") or TASKS[task].measure, task)
         table, target = read(on), target or first.get("target")
@@ -77,6 +80,7 @@ def compare(
             "these runs do not share rows and folds, so their scores cannot be compared: give a table with --on"
         )
     task = first.get("task", "regression")
+    _with_target(task)
     rule = get_measure(measure or first.get("measure") or TASKS[task].measure, task)
     unseen = [_unseen(run) for run in runs]
     if rule.needs == "predict":
@@ -84,6 +88,14 @@ def compare(
     if any("probs" not in arrays for arrays in unseen):
         raise DataError(f"{rule.name} needs whole distributions, which runs do not keep: give a table with --on")
     return _ranked(names, unseen[0]["observed"], [Categorical(u["probs"]) for u in unseen], rule, seed)
+
+
+def _with_target(task: str) -> None:
+    if task not in QUESTIONS:
+        raise DataError(
+            f"{task} has no target that answers could be compared with: let the methods compete in one run, "
+            f"peira learn TABLE --task {task} --methods NAME,NAME"
+        )
 
 
 def _ranked(names: list[str], y: np.ndarray, answers: list[Any], measure: Any, seed: int) -> list[dict[str, Any]]:

@@ -16,12 +16,11 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from ..core.errors import DataError, RankWarning
+from ..core.errors import DataError, ParameterError, RankWarning
 from ..core.iteration import limiting, reason_to_stop, task
 from ..core.seeds import derive
 from ..experience.table import Table
 from ..measures import Measure
-from ..tuning import trials
 from .candidates import Candidate
 from .model import TableModel
 from .question import Question
@@ -132,6 +131,8 @@ def _judge(
     if cell.score is None:
         raise DataError(f"{protocol.measure.title} needs {protocol.measure.needs}, which it does not have")
     cell.arrays = arrays
+    if not protocol.question.judges_seen_rows:
+        return
     # As many training rows as test rows tell how far apart the two are, and cost no more.
     seen = np.sort(np.random.default_rng(protocol.seed).permutation(train)[: len(test)])
     cell.train_score = protocol.question.value(protocol.question.keep(model, table[seen], y[seen]), protocol.measure)
@@ -143,14 +144,18 @@ def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol
     First each expansion with the method's defaults, then the method's settings on the best one. Of many rows, at most
     `CHOOSE_ROWS` take part, the same for every candidate.
     """
-    measure, seed = protocol.measure, derive(protocol.seed, cell.fold + 1)
+    measure, seed, margin = protocol.measure, derive(protocol.seed, cell.fold + 1), protocol.question.margin
     if len(table) > CHOOSE_ROWS:  # a part of the rows tells settings apart as well, and sooner
-        part = protocol.question.split(y, -(-len(table) // CHOOSE_ROWS), derive(seed, 0))[0][1]
+        part = protocol.question.sample(y, -(-len(table) // CHOOSE_ROWS), derive(seed, 0))
         table, y = table[part], y[part]
-    folds = protocol.question.split(y, protocol.inner_folds, seed)
+    folds = protocol.question.inner_split(y, protocol.inner_folds, seed)
+    settings = protocol.question.settings(candidate.parameters, candidate.trials)
+    if not folds:  # nothing to choose by
+        cell.chosen = {"expansion": candidate.expansions[0], **settings[0]}
+        return protocol.question.model(candidate.make(seed, **settings[0]), candidate.expansions[0], protocol.kinds)
     prepared: dict[str, list[tuple]] = {}
 
-    def score(expansion: str, settings: dict[str, Any]) -> float | None:
+    def score(expansion: str, chosen: dict[str, Any]) -> float | None:
         if expansion not in prepared:
             prepared.clear()  # the best expansion is prepared once more rather than all kept in memory
             prepared[expansion] = []
@@ -158,36 +163,36 @@ def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol
                 part = protocol.question.model(None, expansion, protocol.kinds)
                 Z = part.prepare(table[inner_train])
                 prepared[expansion].append((part, Z, y[inner_train], part.numbers(table[inner_test]), y[inner_test]))
-        values, tried = [], {"expansion": expansion, "settings": settings, "score": None}
+        values, tried = [], {"expansion": expansion, "settings": chosen, "score": None}
         cell.tried.append(tried)
         for part, Z, t, Z_test, t_test in prepared[expansion]:
             if reason_to_stop():
                 return None
-            part.method = candidate.make(seed, **settings)
+            part.method = candidate.make(seed, **chosen)
             try:
-                values.append(measure.value(t_test, part.learn(Z, t).answer(measure.needs, Z_test)))
-            except DataError as error:  # a singular covariance, say: another setting may do
+                values.append(protocol.question.inner_value(part, Z, t, Z_test, t_test, measure))
+            except (DataError, ParameterError) as error:  # a singular covariance, say: another setting may do
                 tried["reason"] = str(error)
                 return np.nan
         tried["score"] = float(np.mean(values))
         return tried["score"]
 
     def better(value: float, than: float) -> bool:
-        return np.isfinite(value) and (not np.isfinite(than) or measure.loss(value) < measure.loss(than))
+        return np.isfinite(value) and (not np.isfinite(than) or measure.loss(value) < measure.loss(than) - margin)
 
-    best: tuple[float, str, dict[str, Any]] = (np.nan, candidate.expansions[0], {})
+    best: tuple[float, str, dict[str, Any]] = (np.nan, candidate.expansions[0], settings[0])
     for expansion in candidate.expansions:
-        value = score(expansion, {})
+        value = score(expansion, settings[0])
         if value is None:
             return None
         if better(value, best[0]):
-            best = (value, expansion, {})
-    for settings in list(trials(candidate.parameters, candidate.trials))[1:]:
-        value = score(best[1], settings)
+            best = (value, expansion, settings[0])
+    for chosen in settings[1:]:
+        value = score(best[1], chosen)
         if value is None:
             return None
         if better(value, best[0]):
-            best = (value, best[1], settings)
+            best = (value, best[1], chosen)
     if not np.isfinite(best[0]) and (reasons := [t["reason"] for t in cell.tried if "reason" in t]):
         raise DataError(reasons[0])
     cell.inner_score = best[0]

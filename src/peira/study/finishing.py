@@ -18,9 +18,11 @@ from ..experience.reading import read
 from .account import Outcome, account, evidence, explanation
 from .candidates import Candidate
 from .evaluating import Cell, choose
+from .found import conclude
 from .model import TableModel
 from .report import render
 from .run import Run, plain
+from .untargeted import Untargeted
 from .verdict import LEVEL, Pooled, leaderboard, procedure, ties
 from .wording import verdict_words
 
@@ -35,6 +37,7 @@ def finish(study: Any, run: Run, cells: Sequence[Cell], test: Any = None) -> Non
     NoCandidateError
         If nothing could be fitted; the leaderboard, with the reasons, is written all the same.
     """
+    study.question.together(cells, study.measure)
     rows = leaderboard(study.candidates, cells, study.folds, study.question, study.measure, run.state.get("stopped"))
     _write_leaderboard(run, rows)
     if not rows or rows[0]["status"] != "ok":
@@ -63,6 +66,12 @@ def _carry_out(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str,
     outcome = _outcome(study, run, cells, rows)
     outcome.model.save(run.path / "models" / outcome.best.id)
     run.update(best=outcome.best.id)
+    if isinstance(study.question, Untargeted):
+        _write_answers(outcome)
+        verdict, findings, report = conclude(outcome, cells)
+        run.write_json("diagnosis.json", findings)
+        run.update(verdict=plain(verdict), leaderboard=[_public(row) for row in rows])
+        return plain(report)
     _write_unseen(outcome)
     with task("learning curve"):
         parts = 3 if len(study.y) < _MANY_ROWS else 2  # with many rows, folds differ little
@@ -86,27 +95,28 @@ def _outcome(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str, A
     own = [cell for cell in cells if cell.candidate == best.id]
     unseen = Pooled.of(own, [test for _, test in study.folds])
     baseline = next((row for row in rows if row["baseline"] and row["status"] == "ok"), None)
-    model, chosen = _refit(study, best, own[0])
-    if chosen:
-        rows[0]["params"] = chosen  # of the model that is kept, rather than of most folds
+    model, refitted = _refit(study, best, own[0])
+    if refitted.chosen:
+        rows[0]["params"] = refitted.chosen  # of the model that is kept, rather than of most folds
     study.question.settle(model, unseen.arrays)
-    model.target_ = study.target
-    return Outcome(study, run, rows, best, own, unseen, baseline, model)
+    if study.target is not None:
+        model.target_ = study.target
+    return Outcome(study, run, rows, best, own, unseen, baseline, model, refitted.tried)
 
 
-def _refit(study: Any, best: Candidate, first: Cell) -> tuple[TableModel, dict[str, Any]]:
-    """The winner, its settings chosen once more on all rows, fitted to all rows; and these settings."""
+def _refit(study: Any, best: Candidate, first: Cell) -> tuple[TableModel, Cell]:
+    """The winner, its settings chosen once more on all rows, fitted to all rows; and what was tried for that."""
     cell = Cell(best.id, len(study.folds))
     with unlimited(), task("refit"):
         model = choose(best, study.X, study.y, study.protocol, cell) or _as_in_the_first_fold(study, best, first)
-        return model.fit(study.X, study.y), cell.chosen
+        return model.fit(study.X, study.y), cell
 
 
 def _as_in_the_first_fold(study: Any, best: Candidate, first: Cell) -> TableModel:
     chosen = dict(first.chosen)
     expansion = chosen.pop("expansion")
     seed = derive(study.config["seed"], 1)
-    return study.question.model(best.make(seed, **chosen), expansion, study.roles.kinds)
+    return study.question.model(best.make(seed, **chosen), expansion, study.kinds)
 
 
 def _write_unseen(outcome: Outcome) -> None:
@@ -118,6 +128,21 @@ def _write_unseen(outcome: Outcome) -> None:
         f"predictions/{outcome.best.id}.csv",
         ["row", *columns],
         [[int(numbers[i]), *(column[i] for column in columns.values())] for i in order],
+    )
+
+
+def _write_answers(outcome: Outcome) -> None:
+    """What the model of all rows says of each of them."""
+    X, model = outcome.study.X, outcome.model
+    if hasattr(model.method_, "transform") or not hasattr(model, "transform"):
+        columns = model.answers(X)
+    else:  # a map of the rows that it saw
+        codes = np.asarray(model.method_.embedding_)
+        columns = {f"code_{k + 1}": codes[:, k] for k in range(codes.shape[1])}
+    outcome.run.write_csv(
+        f"predictions/{outcome.best.id}.csv",
+        ["row", *columns],
+        [list(line) for line in zip(X.rows.tolist(), *(v.tolist() for v in columns.values()), strict=True)],
     )
 
 

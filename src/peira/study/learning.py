@@ -62,6 +62,7 @@ def learn(
     kinds: dict[str, Any] | None = None,
     costs: list[tuple[Any, Any, float]] | None = None,
     calibration: str | None = None,
+    judge: str | None = None,
     progress: bool = True,
 ) -> Run:
     """Compare every suitable method on a table, and report.
@@ -73,7 +74,9 @@ def learn(
     target : str, optional
         The column to predict; for bundled examples it is known.
     task : str, default "auto"
-        "regression", "classification", or "auto" to read it off the target.
+        "regression", "classification", or "auto" to read it off the target. Without a target: "clustering" (which rows
+        belong together?), "density" (how likely is a row?), "anomaly" (which rows are unlike the others?) or
+        "reduction" (which few numbers describe a row?).
     measure : str, optional
         What counts; by default the task's own (RMSE for numbers, log loss for labels).
     methods : "all" or list of str, default "all"
@@ -103,6 +106,8 @@ def learn(
         which is also the default measure.
     calibration : "sigmoid", "isotonic" or "temperature", optional
         Correct the probabilities of labels on rows that the method did not see.
+    judge : str, optional
+        Of a task without a target: a column of labels that what is found is compared with. It is no input.
     progress : bool, default True
         Show on stderr how far it is.
 
@@ -157,6 +162,7 @@ def learn(
             "kinds": json.dumps(kinds) if kinds else None,
             "costs": json.dumps([[str(t), str(p), float(c)] for t, p, c in costs]) if costs else None,
             "calibration": calibration,
+            "judge": judge,
         }
         stdin = read_bytes("-", text=True) if config["source"] == "-" else None
         study = Study(config, source if stdin is None else io.BytesIO(stdin))

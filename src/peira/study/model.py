@@ -7,7 +7,8 @@ so that a fold's test rows never leak into its training.
 .. math:: f\left(\phi(z(x))\right)
 
 with z the design, phi the basis functions and f the method. What f is asked, and what is done with
-its answer, differs with the task: `TableRegressor`, `TableClassifier`.
+its answer, differs with the task: `TableRegressor`, `TableClassifier`, and without a target those of
+`peira.study.table_structures`.
 
 Cost: that of the method, for N rows and D' columns of numbers.
 """
@@ -67,7 +68,7 @@ class TableModel(Method):
 
     def prepare(self, X: Any) -> np.ndarray:
         """Learn design and basis alone, and give the numbers that the method would see, of shape (N, D')."""
-        self.design_ = DesignMatrix(kinds=self.kinds)
+        self.design_ = self._design()
         Z = np.asarray(self.design_.fit_transform(_on_host(X)))
         if Z.shape[1] == 0:
             raise DataError(
@@ -124,6 +125,10 @@ class TableModel(Method):
         if hasattr(part.design_, "feature_names_in_"):
             self.feature_names_in_ = part.design_.feature_names_in_
         return self
+
+    def _design(self) -> DesignMatrix:
+        """What turns columns into numbers, not yet fitted."""
+        return DesignMatrix(kinds=self.kinds)
 
     def _learner(self) -> Method:
         return self.method if self.method is not None else get_method(TASKS[self.card.tasks[0]].baseline)()

@@ -18,13 +18,27 @@ from ..experience.reading import read
 from ..experience.roles import Roles, infer_roles
 from ..experience.splits import Split, grouped, time_ordered
 from ..experience.table import Table
+from .anomaly import Anomaly
 from .candidates import candidates
 from .classification import Classification
+from .clustering import Clustering
+from .density import DensityEstimation
 from .evaluating import Protocol
-from .question import Question
+from .question import Question, Targeted
+from .reduction import Reduction
 from .regression import Regression
+from .untargeted import Untargeted
 
-QUESTIONS: dict[str, type[Question]] = {asked.task: asked for asked in (Regression, Classification)}
+QUESTIONS: dict[str, type[Targeted]] = {asked.task: asked for asked in (Regression, Classification)}
+"""Tasks with a target."""
+FOUND: dict[str, type[Untargeted]] = {
+    asked.task: asked for asked in (Clustering, DensityEstimation, Anomaly, Reduction)
+}
+"""Tasks without one."""
+
+
+FEWEST = 12
+"""Rows without which nothing can be learned of a table without a target: halves of halves are compared."""
 
 
 class Study:
@@ -54,40 +68,88 @@ class Study:
         self.config = config
         table = read(source)
         target = config.get("target") or table.suggested_target
-        if target is None:
+        kinds = json.loads(config["kinds"]) if config.get("kinds") else {}
+        self.task, self.target = config["task"], target
+        if self.task == "auto" and target is None:
             raise DataError(
-                "there is no target to learn: name the column to predict with -y; "
-                f"tasks without a target are not there yet. Columns: {', '.join(table.names[:20])}"
+                "there is no target to learn: name the column to predict with -y, or a task without a target with "
+                f"--task {', '.join(FOUND)}. Columns: {', '.join(table.names[:20])}"
             )
-        kinds = json.loads(config["kinds"]) if config.get("kinds") else None
-        self.roles: Roles = infer_roles(table, target, kinds)
-        self.target = target
-        self.task = self.roles.task if config["task"] == "auto" else config["task"]
-        if get_task(self.task).name not in QUESTIONS:
-            raise DataError(f"{self.task} of a table is not there yet; there are {', '.join(QUESTIONS)}")
+        if self.task != "auto" and get_task(self.task).name not in (*QUESTIONS, *FOUND):
+            raise DataError(f"{self.task} of a table is not there yet; there are {', '.join((*QUESTIONS, *FOUND))}")
+        self.question: Question
+        if self.task in FOUND:
+            self.target = None
+            self.roles, self.question = _without_target(table, kinds, config)
+        else:
+            if config.get("judge"):
+                raise ParameterError(f"a column to judge by is for tasks without a target: --task {', '.join(FOUND)}")
+            if target is None:
+                raise DataError(f"{self.task} needs a target: name the column to predict with -y")
+            self.roles = infer_roles(table, target, kinds)
+            self.task = str(self.roles.task) if self.task == "auto" else self.task
+            self.question = QUESTIONS[self.task](self.roles.y, target, config)
         self.X: Table = self.roles.X
-        self.question = QUESTIONS[self.task](self.roles.y, target, config)
         self.y = self.question.read(self.roles.y)[0]
         self.digest = _digest(table)
-        wanted = config.get("measure")
-        self.measure = (
-            self.question.measure(wanted) if wanted else self.question.default_measure(TASKS[self.task].measure)
-        )
-        self.question.check(self.measure)
-        self.folds = _folds(config["cv"], self.roles, self.question, self.y, config["seed"])
+        self.kinds = self.question.kinds(self.roles.kinds)
+        width = _design_width(self.X, self.roles, self.kinds)
+        if isinstance(self.question, Untargeted):
+            self.question.look(self.X, self.kinds)
         methods = config["methods"]
         self.candidates = candidates(
-            self.task,
+            self.question,
             wanted=methods
             if methods == "all" or isinstance(methods, list)
             else [m.strip() for m in methods.split(",")],
-            sizes={"N": len(self.y), "D": _design_width(self.X, self.roles)} | self.question.sizes,
+            sizes={"N": len(self.y), "D": width} | self.question.sizes,
             trials=config["trials"],
         )
+        wanted = config.get("measure")
+        rivals = sum(c.skip is None and not c.baseline for c in self.candidates)
+        self.measure = (
+            self.question.measure(wanted)
+            if wanted
+            else self.question.default_measure(TASKS[self.task].measure, rivals=rivals)
+        )
+        self.question.check(self.measure)
+        self.folds = _folds(config["cv"], self.roles, self.question, self.y, config["seed"])
 
     @property
     def protocol(self) -> Protocol:
-        return Protocol(self.question, self.measure, self.config["seed"], self.roles.kinds)
+        return Protocol(self.question, self.measure, self.config["seed"], self.kinds)
+
+
+def _without_target(table: Table, kinds: dict[str, Any], config: dict[str, Any]) -> tuple[Roles, Untargeted]:
+    """The roles of the columns where none is to be predicted: labels to judge by are left out of the inputs."""
+    task, judge = config["task"], config.get("judge")
+    if config.get("target"):
+        raise ParameterError(
+            f"{task} has no target: leave -y {config['target']} out. To keep the column out of the inputs, "
+            f"--kind {config['target']}=ignored; to compare what is found with its labels, --judge {config['target']}"
+        )
+    for option in ("costs", "calibration", "test"):
+        if config.get(option):
+            raise ParameterError(f"--{option} is for tasks with a target, and {task} has none")
+    if len(table) < FEWEST:
+        raise DataError(
+            f"the table has {len(table)} row{'' if len(table) == 1 else 's'}: nothing can be compared; {task} needs at "
+            f"least {FEWEST}"
+        )
+    if judge is not None and judge not in table:
+        raise DataError(f"there is no column {judge!r} to judge by; {closest(judge, table.names)}")
+    meant = table.suggested_target
+    out = {name: "ignored" for name in (judge, meant) if name is not None}
+    roles = infer_roles(table, None, kinds | out)
+    if meant is not None and judge is None:
+        roles.notes.append(
+            f"column {meant!r} holds what the source means to be predicted, and is left out; compare with it: "
+            f"--judge {meant!r}"
+        )
+    if judge is not None:
+        roles.notes.append(f"column {judge!r} is left out of the inputs, and what is found is compared with it")
+    labels = None if judge is None else table[judge]
+    return roles, FOUND[task](len(table), labels, judge, config)
 
 
 def _folds(cv: str, roles: Roles, question: Question, y: np.ndarray, seed: int) -> Split:
@@ -105,8 +167,8 @@ def _folds(cv: str, roles: Roles, question: Question, y: np.ndarray, seed: int) 
     return question.split(y, int(cv), seed)
 
 
-def _design_width(X: Table, roles: Roles) -> int:
-    width = len(DesignMatrix(kinds=roles.kinds).fit(X).get_feature_names_out()) if X.names else 0
+def _design_width(X: Table, roles: Roles, kinds: dict[str, Any]) -> int:
+    width = len(DesignMatrix(kinds=kinds).fit(X).get_feature_names_out()) if X.names else 0
     if not width:
         kinds = ", ".join(f"{name!r} ({profile.kind})" for name, profile in list(roles.profiles.items())[:10])
         raise DataError(

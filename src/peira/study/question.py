@@ -1,44 +1,43 @@
 """What a task asks of the study of a table: everything that differs between numbers and labels, in one place.
 
 A study asks one question of all candidates alike. How its target is read, how rows are split, what is kept of an
-answer, how it is measured again from what was kept, and what the report shows of it, stand in `Regression` and in
-`Classification`; the search, the leaderboard and the verdict know only this face.
+answer, how it is measured again from what was kept, and what the report shows of it, stand in `Regression`,
+`Classification`, and for tasks without a target in `Clustering`, `DensityEstimation`, `Anomaly` and `Reduction`; the
+search, the leaderboard and the verdict know only this face.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..core.method import Method
+from ..core.params import Parameter
+from ..core.tasks import TASKS
 from ..experience.splits import Split
 from ..experience.table import Table
 from ..measures import Measure, get_measure
+from ..tuning import trials
 from .model import TableModel
 
 
 class Question(ABC):
-    """What is asked of each row.
-
-    Parameters
-    ----------
-    y : array of shape (N,)
-        The target as the table holds it.
-    target : str
-        Its name.
-    config : dict
-        The arguments of `learn`.
-    """
+    """What is asked of each row."""
 
     task: ClassVar[str]
-
-    @abstractmethod
-    def __init__(self, y: np.ndarray, target: str, config: dict[str, Any]) -> None: ...
+    margin: ClassVar[float] = 0.0
+    """By how much a setting must do better than those before it to be chosen."""
 
     @property
     @abstractmethod
     def wanted(self) -> str:
         """What is wanted of each row, in words: "a number"."""
+
+    @property
+    def baseline(self) -> str:
+        """Name of the method that everything is compared with; "" without one."""
+        return TASKS[self.task].baseline
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -53,9 +52,43 @@ class Question(ABC):
     def split(self, y: np.ndarray, k: int, seed: int) -> Split:
         """Folds of rows that count alike."""
 
+    def sample(self, y: np.ndarray, parts: int, seed: int) -> np.ndarray:
+        """The positions of one of so many parts of the rows, each like the whole."""
+        return self.split(y, parts, seed)[0][1]
+
     @abstractmethod
     def model(self, method: Method | None, expansion: str, kinds: dict[str, Any]) -> TableModel:
         """The model that a candidate becomes on the table, not yet fitted."""
+
+    def kinds(self, kinds: dict[str, Any]) -> dict[str, Any]:
+        """The kinds of the columns as the models take them."""
+        return kinds
+
+    def unfit(self, cls: type[Method]) -> str | None:
+        """Why a method of the task cannot answer this question, in words; None if it can."""
+        return None
+
+    def settings(self, parameters: dict[str, Parameter], budget: int) -> list[dict[str, Any]]:
+        """Settings of a method to try, the defaults first; at most ``budget`` of them."""
+        return list(trials(parameters, budget))
+
+    def inner_split(self, y: np.ndarray, k: int, seed: int) -> Split:
+        """Folds of training rows on which settings are chosen; none where nothing can be chosen."""
+        return self.split(y, k, seed)
+
+    def inner_value(
+        self, part: TableModel, Z: np.ndarray, y: np.ndarray, Z_test: np.ndarray, y_test: np.ndarray, measure: Measure
+    ) -> float:
+        """The measure on numbers ``Z_test`` of a method that has yet to learn from ``Z``."""
+        return measure.value(y_test, part.learn(Z, y).answer(measure.needs, Z_test))
+
+    @property
+    def judges_seen_rows(self) -> bool:
+        """Whether the measure on training rows says something."""
+        return True
+
+    def together(self, cells: Sequence[Any], measure: Measure) -> None:  # noqa: B027  (most need nothing)
+        """Complete cells by what only all candidates together can tell."""
 
     @abstractmethod
     def keep(self, model: TableModel, table: Table, y: np.ndarray) -> dict[str, np.ndarray]:
@@ -77,8 +110,8 @@ class Question(ABC):
         """The measure of that name, made for these targets."""
         return get_measure(name, self.task)
 
-    def default_measure(self, name: str) -> Measure:
-        """The measure where none is asked for; ``name`` is that of the table of tasks."""
+    def default_measure(self, name: str, rivals: int) -> Measure:
+        """The measure where none is asked for: ``name`` is that of the table of tasks, ``rivals`` how many compete."""
         return self.measure(name)
 
     def settle(self, model: TableModel, arrays: dict[str, np.ndarray]) -> None:  # noqa: B027  (most need nothing)
@@ -87,6 +120,28 @@ class Question(ABC):
     @abstractmethod
     def columns(self, arrays: dict[str, np.ndarray]) -> dict[str, list]:
         """The kept answers as columns of a csv file."""
+
+    @property
+    def decisions(self) -> list[str]:
+        """What was decided about the target, in sentences."""
+        return []
+
+
+class Targeted(Question):
+    """What is asked of each row, where a column of the table holds the answer.
+
+    Parameters
+    ----------
+    y : array of shape (N,)
+        The target as the table holds it.
+    target : str
+        Its name.
+    config : dict
+        The arguments of `learn`.
+    """
+
+    @abstractmethod
+    def __init__(self, y: np.ndarray, target: str, config: dict[str, Any]) -> None: ...
 
     @abstractmethod
     def performance(self, outcome: Any) -> dict[str, Any]:
@@ -107,8 +162,3 @@ class Question(ABC):
     def plain(self, arrays: dict[str, np.ndarray], measure: Measure, level: float) -> dict[str, Any] | None:
         """A second figure in everyday terms beside the measure: title, value, interval, and that of knowing nothing."""
         return None
-
-    @property
-    def decisions(self) -> list[str]:
-        """What was decided about the target, in sentences."""
-        return []

@@ -36,12 +36,13 @@ def method_page(outcome: Any) -> dict[str, Any]:
 def reproduce(outcome: Any) -> dict[str, Any]:
     """The command and the environment that give this report again."""
     config = outcome.study.config
-    options = {"-y": outcome.study.target} | {
-        f"--{name}": config.get(name) for name in ("measure", "cv", "trials", "seed", "budget")
-    }
+    without = {"--task": outcome.study.task, "--judge": config.get("judge")} if outcome.study.target is None else {}
+    options = {"-y": outcome.study.target} | without
+    options |= {f"--{name}": config.get(name) for name in ("measure", "cv", "trials", "seed", "budget")}
     methods = config["methods"]
     if methods != "all":
         options["--methods"] = methods if isinstance(methods, str) else ",".join(methods)
+    verb = "answers" if hasattr(outcome.model, "answers") else "predict"
     words = [str(w) for option, value in options.items() if value is not None for w in (option, value)]
     words += [w for name, kind in json.loads(config.get("kinds") or "{}").items() for w in ("--kind", f"{name}={kind}")]
     words += [
@@ -52,7 +53,7 @@ def reproduce(outcome: Any) -> dict[str, Any]:
         "command": shlex.join(["peira", "learn", config["source"], *words]),
         "python": (
             f"import peira\nmodel = peira.load({'runs/' + outcome.run.path.name!r})\n"
-            f"model.predict(peira.read({config['source']!r}))"
+            f"model.{verb}(peira.read({config['source']!r}))"
         ),
         "environment": {
             "python": platform.python_version(),

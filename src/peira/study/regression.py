@@ -13,13 +13,13 @@ from ..experience.table import Table
 from ..explaining import bootstrap_coefficients
 from ..measures import Measure, measures_for, pit
 from .model import TableModel
-from .question import Question
+from .question import Targeted
 from .table_regressor import TableRegressor
 
 _SHOWN = 2_000
 
 
-class Regression(Question):
+class Regression(Targeted):
     """Which number belongs to these inputs?"""
 
     task = "regression"

@@ -36,12 +36,11 @@ class Pooled:
 
     @classmethod
     def of(cls, cells: Sequence[Cell], tests: Sequence[np.ndarray]) -> "Pooled":
-        """The cells' arrays one behind the other; what only some methods give (a spread) needs all of them."""
+        """The cells' arrays one behind the other, and the fold of each; what only some give needs all of them."""
         names = sorted(set.intersection(*({*cell.arrays} for cell in cells)))
-        return cls(
-            np.concatenate([tests[cell.fold] for cell in cells]),
-            {name: np.concatenate([cell.arrays[name] for cell in cells]) for name in names},
-        )
+        arrays = {name: np.concatenate([cell.arrays[name] for cell in cells]) for name in names}
+        arrays["fold"] = np.repeat([cell.fold for cell in cells], [len(tests[cell.fold]) for cell in cells])
+        return cls(np.concatenate([tests[cell.fold] for cell in cells]), arrays)
 
 
 def leaderboard(

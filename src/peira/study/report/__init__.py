@@ -11,8 +11,8 @@ key                 value
 ``created``         when, as text (ISO 8601)
 ``run``             name of the run
 ``source``          where the data came from
-``task``            name of the task, ``"regression"`` or ``"classification"``
-``target``          name of the column to be predicted
+``task``            name of the task, such as ``"regression"``
+``target``          name of the column to be predicted; without one, ``question``: what was asked, in words
 ``measure``         ``name, title, better ("lower" or "higher"), units, range [low, high]``
 ``rows, columns``   size of the table
 ``seed, seconds``   seed of the run, seconds that it took
@@ -23,7 +23,8 @@ key                 value
                     baseline in the measure's units, positive when better; ``clear_winner`` (bool), ``tied_with`` (ids
                     or titles); ``next``: sentences; ``best``: id of the winner (else the best score wins);
                     ``test {rows, score, interval}``: on a table held out by the caller; ``plain {title, value,
-                    interval, baseline}``: a share of rows in everyday terms, and that of the most frequent label
+                    interval, baseline}``: a share of rows in everyday terms, and that of the most frequent label;
+                    ``figures``: list of ``name, value, detail``: further ones, as text
 ``diagnosis``       list of ``code, title, severity ("info", "warning", "problem"), evidence, fix``; an empty list
                     says that all checks passed
 ``leaderboard``     list of ``id, method, title, score, interval, fold_scores, fit_seconds, predict_seconds, params``,
@@ -43,6 +44,13 @@ key                 value
                     share}``; ``threshold {label, stated, costs [wrongly said, missed], thresholds, cost, used, best
                     {threshold, cost, precision, recall}}``; ``regions {x, y, codes, top, points, labels,
                     directions}``: decided classes and their probabilities on a grid, and rows upon it
+``structure``       what was found where there is no target: ``map {points, codes, names}`` or ``map {points, values,
+                    title, flagged, flag}`` with ``axes`` (words), ``shares, of, rows``; ``choice {title, measure,
+                    numbers, scores, chosen, nothing {kind: [mean, most]}}``; ``scree {variances, noise, chosen}``;
+                    ``profiles``: list of ``name, rows, share, words`` (phrases), ``profiles_left_out``;
+                    ``loadings``: list of ``name, share, words``; ``tables``: list of ``title, caption, said`` (heads)
+                    and ``rows``: list of ``row, said`` (as many), ``values {column: value}``; ``others``: list of
+                    ``title, alike``, with ``others_title, others_caption``
 ``learning``        ``sizes``: rows learned from; ``train, validation``: for each size the list of fold scores;
                     ``sentence``: what more data would bring; ``doubling``: the score expected with twice the rows;
                     ``history {name: [values]}, history_of``: the fit's steps

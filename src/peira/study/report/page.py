@@ -16,6 +16,7 @@ __all__ = ["page"]
 
 _TITLES = {
     "verdict": "Verdict",
+    "structure": "What was found",
     "diagnosis": "Diagnosis",
     "leaderboard": "Leaderboard",
     "data": "The data",
@@ -28,6 +29,9 @@ _TITLES = {
 }
 # Sections that a reader would look for: where one is missing, a line says why. The others are left out.
 _MISSED = {"verdict", "leaderboard", "performance", "learning", "explanation", "method"}
+
+_OF_TARGETS = {"learning", "explanation"}
+"""Sections that nobody would look for where there is no target."""
 
 
 @cache
@@ -56,6 +60,7 @@ def page(report: dict) -> str:
     measure = sections.Measure.of(report.get("measure"))
     views = {
         "verdict": sections.verdict(report, measure),
+        "structure": sections.structure(report),
         "diagnosis": sections.diagnosis(report),
         "leaderboard": sections.leaderboard(report, measure),
         "data": sections.data(report),
@@ -76,7 +81,7 @@ def page(report: dict) -> str:
             else sections.absence(report, "method_page" if key == "method" else key),
         }
         for key, title in _TITLES.items()
-        if views[key] is not None or key in _MISSED
+        if views[key] is not None or key in (_MISSED - _OF_TARGETS if views["structure"] else _MISSED)
     ]
     css = _css()
     return (
@@ -101,6 +106,7 @@ def _head(report: dict) -> dict[str, object]:
     if real(report.get("seconds")) is not None:
         facts.append(f"took {duration(report['seconds'])}")
     return {
+        "question": clean(report["question"], 120) if isinstance(report.get("question"), str) else "",
         "target": None if target is None else shorten(target, 60),
         "full": clean(target, 300),
         "source": clean(report["source"], 200) if isinstance(report.get("source"), str) else "",

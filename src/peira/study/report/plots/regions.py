@@ -103,12 +103,12 @@ def _plane(key: str, width: int, r: Regions, names: list[str]) -> Canvas:
         if len(here) and c < len(names):
             middle = np.median(here, axis=0)
             canvas.note(middle[0], middle[1], names[c], INK, limit=14, ha="center", weight="bold", size=14)
-    _key(canvas, beside, len(shown) - len(beside), names, wide)
+    legend(canvas, beside, len(shown) - len(beside), names, wide)
     canvas.label(x="first direction →")
     return canvas
 
 
-def _key(canvas: Canvas, codes: list[int], more: int, names: list[str], wide: bool) -> None:
+def legend(canvas: Canvas, codes: list[int], more: int, names: list[str], wide: bool) -> None:
     """Mark and name of each class, beside the plane or under it."""
     box = canvas.axes.get_position()
     W, H = canvas.width, canvas.height

@@ -8,8 +8,9 @@ from peira.study.report.sections.comparison import diagnosis, leaderboard, verdi
 from peira.study.report.sections.data import data
 from peira.study.report.sections.method import method, reproduce
 from peira.study.report.sections.results import errors, explanation, learning, performance
+from peira.study.report.sections.structure import structure
 
 __all__ = [
     "Measure", "absence", "data", "diagnosis", "errors", "explanation", "leaderboard", "learning", "method",
-    "performance", "records", "reproduce", "table", "verdict",
+    "performance", "records", "reproduce", "structure", "table", "verdict",
 ]  # fmt: skip

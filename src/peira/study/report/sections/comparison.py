@@ -77,6 +77,16 @@ def verdict(report: dict, measure: Measure) -> dict[str, Any] | None:
                 "note": f"{count(test.get('rows'))} rows that took no part in anything",
             }
         )
+    figures += [
+        {
+            "name": clean(f.get("name") or "", 60),
+            "value": clean(f.get("value") or "", 40),
+            "units": "",
+            "detail": clean(f.get("detail") or "", 200),
+            "note": "",
+        }
+        for f in records(v.get("figures"), 4)
+    ]
     if isinstance(v.get("clear_winner"), bool):
         tied = sentences(v.get("tied_with"), 50)
         figures.append(

@@ -144,7 +144,7 @@ def errors(report: dict) -> dict[str, Any] | None:
     names: dict[str, None] = {}
     for row in rows:
         names.update(dict.fromkeys(map(str, list(table(row.get("values")))[:1000])))
-    shown = [_Column.of(name, rows) for name in list(names)[:_VALUES]]
+    shown = [Column.of(name, rows) for name in list(names)[:_VALUES]]
     if labels := any("probability" in row or "truth" in row for row in rows):
         said = classes.error_rows(rows)
         told = [
@@ -174,7 +174,7 @@ def _to(value: Any, places: int | None) -> str:
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """A column among the errors: numbers, aligned and to one precision, or words."""
 
     name: str
@@ -184,7 +184,7 @@ class _Column:
     places: int | None
 
     @classmethod
-    def of(cls, key: str, rows: list[dict]) -> _Column:
+    def of(cls, key: str, rows: list[dict]) -> Column:
         values = [v for v in (_values(row).get(key) for row in rows) if v is not None]
         numeric = all(real(v) is not None for v in values)
         return cls(named(key), shorten(named(key), 24), key, numeric, _places(values) if numeric else None)
@@ -198,7 +198,7 @@ def _values(row: dict) -> dict[str, Any]:
     return {str(k): v for k, v in table(row.get("values")).items()}
 
 
-def _error(row: dict, columns: list[_Column], places: int | None) -> dict[str, Any]:
+def _error(row: dict, columns: list[Column], places: int | None) -> dict[str, Any]:
     observed, predicted = real(row.get("observed")), real(row.get("predicted"))
     residual = number(None)
     if observed is not None and predicted is not None:

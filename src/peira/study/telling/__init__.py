@@ -1,0 +1,24 @@
+"""What was found, in words and for pictures: one file for each task without a target.
+
+Each is asked by `peira.study.found.conclude` with the outcome, all cells and the verdict so far.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..account import Outcome
+from ..evaluating import Cell
+from ..told import Told
+from .anomalies import tell_anomalies
+from .clusters import tell_clusters
+from .density import tell_density
+from .reduction import tell_reduction
+
+__all__ = ["TELLERS"]
+
+TELLERS: dict[str, Callable[[Outcome, Sequence[Cell], dict[str, Any]], Told]] = {
+    "clustering": tell_clusters,
+    "density": tell_density,
+    "anomaly": tell_anomalies,
+    "reduction": tell_reduction,
+}
