@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from peira.core.errors import ParameterError, UnreadableError
-from peira.core.packing import _pack, _unpack
+from peira.core.packing import pack, unpack
 from peira.core.value import values
 from peira.kernels import RBF, ConstantKernel, WhiteKernel
 
@@ -53,7 +53,7 @@ def test_checked_at_construction(make, message):
 def test_stored_and_read_back():
     kernel = 2.0 * RBF([1.0, 2.0], "fixed") + WhiteKernel(0.1)
     tensors: dict[str, torch.Tensor] = {}
-    assert _unpack(_pack(kernel, tensors, "kernel"), tensors, "kernel") == kernel
+    assert unpack(pack(kernel, tensors, "kernel"), tensors, "kernel") == kernel
     assert values()["kernels.stationary.RBF"] is RBF
 
 
@@ -73,4 +73,4 @@ def test_stored_and_read_back():
 )
 def test_strange_values_are_refused(described, message):
     with pytest.raises(UnreadableError, match=message):
-        _unpack({"$": "value", **described}, {}, "kernel")
+        unpack({"$": "value", **described}, {}, "kernel")

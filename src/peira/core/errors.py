@@ -22,6 +22,10 @@ class NoCandidateError(ValueError):
     """Not one candidate of a study, the baseline included, could be fitted."""
 
 
+class LearningError(ValueError):
+    """Learning broke down before anything was learned."""
+
+
 class RankWarning(UserWarning):
     """Columns depend on each other: the coefficients are not determined by the data alone."""
 

@@ -191,6 +191,11 @@ def task(name: str, **values: Any) -> Iterator[None]:
         now.tell("end", path, 0, None, {"stopped": stopped}, began)
 
 
+def listening() -> bool:
+    """Whether anybody hears the events of the loops here; without, values need not be computed for them."""
+    return bool(_watch.get().listeners)
+
+
 def announce(name: str, index: int, total: int | None, values: dict[str, Any]) -> None:
     """Tell the listeners of a step of work that no loop here runs (a cell that another process finished)."""
     now = _watch.get()
@@ -202,9 +207,9 @@ class Step:
 
     __slots__ = ("_asked", "_latest", "_reason", "history", "index")
 
-    def __init__(self) -> None:
-        self.index = -1
-        self.history: dict[str, list[float]] = {}
+    def __init__(self, start: int = 0, history: dict[str, list[float]] | None = None) -> None:
+        self.index = start - 1
+        self.history: dict[str, list[float]] = {} if history is None else history
         self._latest: dict[str, float] = {}
         self._reason: str | None = None
         self._asked: tuple[str, float, float] | None = None
@@ -249,6 +254,8 @@ def iterate(
     *,
     name: str = "fit",
     expect: dict[str, Literal["increase", "decrease"]] | None = None,
+    start: int = 0,
+    history: dict[str, list[float]] | None = None,
 ) -> Iterator[Step]:
     """Run the steps of a fit.
 
@@ -265,6 +272,10 @@ def iterate(
         What the loop is called in events and warnings.
     expect : dict, optional
         Recorded values that never decrease ("increase") or never increase ("decrease").
+    start : int, default 0
+        Steps that were done before, when a fit that was cut off goes on.
+    history : dict, optional
+        What those steps recorded.
 
     Yields
     ------
@@ -275,7 +286,7 @@ def iterate(
     ConvergenceWarning
         When the steps ran out although the fit asked for convergence: with the gap and the remedy.
     """
-    step, watch, began = Step(), _watch.get(), time.monotonic()
+    step, watch, began = Step(start, history), _watch.get(), time.monotonic()
     path = (*watch.path, f"{type(owner).__name__}.{name}" if owner is not None else name)
     if owner is not None:
         owner.history_ = step.history

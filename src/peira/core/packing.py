@@ -1,9 +1,9 @@
 """A method as a tree of plain values that JSON can write, and back.
 
-Allowed leaves are None, bool, int, float, str, list, tuple, dict, arrays of numbers or strings,
-tensors, values and methods. What JSON lacks stands as a dictionary whose key "$" names the kind; arrays
-are put aside by name, for safetensors to hold. Anything else is refused, on the way out with a
-TypeError and on the way in with an `UnreadableError`.
+Allowed leaves are None, bool, int, float, str, list, tuple, dict, arrays of numbers or strings, tensors, values,
+methods, and nets, of which the weights are kept and which the method builds again. What JSON lacks stands as a
+dictionary whose key "$" names the kind; arrays are put aside by name, for safetensors to hold. Anything else is
+refused, on the way out with a TypeError and on the way in with an `UnreadableError`.
 """
 
 import math
@@ -42,12 +42,13 @@ def pack_method(method: Method, tensors: dict[str, torch.Tensor], where: str) ->
             )
     return {
         "method": key,
-        "parameters": {n: _pack(getattr(method, n), tensors, f"{where}.{n}") for n in method.parameters()},
-        "learned": {n: _pack(v, tensors, f"{where}.{n}") for n, v in learned.items()},
+        "parameters": {n: pack(getattr(method, n), tensors, f"{where}.{n}") for n in method.parameters()},
+        "learned": {n: pack(v, tensors, f"{where}.{n}") for n, v in learned.items()},
     }
 
 
-def _pack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
+def pack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
+    """A value as JSON can write it; its arrays are added to ``tensors``. ``where`` names it in errors."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, np.bool_):
@@ -57,18 +58,21 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else {"$": "float", "value": repr(float(value))}
     if isinstance(value, list | tuple):
-        items = [_pack(v, tensors, f"{where}[{i}]") for i, v in enumerate(value)]
+        items = [pack(v, tensors, f"{where}[{i}]") for i, v in enumerate(value)]
         return items if isinstance(value, list) else {"$": "tuple", "items": items}
     if isinstance(value, dict):
         if not all(isinstance(k, str) for k in value):
             raise TypeError(f"{where} has a key that is not a string; stored dictionaries have string keys")
-        return {"$": "dict", "items": {k: _pack(v, tensors, f"{where}[{k!r}]") for k, v in value.items()}}
+        return {"$": "dict", "items": {k: pack(v, tensors, f"{where}[{k!r}]") for k, v in value.items()}}
     if isinstance(value, torch.Tensor | np.ndarray):
         return _pack_array(value, tensors, where)
     if isinstance(value, Method):
         return {"$": "method", **pack_method(value, tensors, where)}
+    if isinstance(value, torch.nn.Module):
+        state = {n: _pack_array(t, tensors, f"{where}.{n}") for n, t in value.state_dict().items()}
+        return {"$": "net", "state": state}
     if isinstance(value, Value) and key_of(type(value)) in values():
-        parameters = {n: _pack(v, tensors, f"{where}.{n}") for n, v in vars(value).items()}
+        parameters = {n: pack(v, tensors, f"{where}.{n}") for n, v in vars(value).items()}
         return {"$": "value", "value": key_of(type(value)), "parameters": parameters}
     raise TypeError(
         f"{where} is a {type(value).__name__}, which is never stored; allowed are None, bool, int, float, str, list, "
@@ -114,7 +118,7 @@ def unpack_method(described: dict[str, Any], tensors: dict[str, torch.Tensor]) -
     cls = registry().get(key)
     if cls is None:
         raise UnreadableError(f"the stored method {key!r} is not one of Peira's; {closest(key, registry())}")
-    parameters = {n: _unpack(v, tensors, n) for n, v in field(described, "parameters", dict).items()}
+    parameters = {n: unpack(v, tensors, n) for n, v in field(described, "parameters", dict).items()}
     unknown = parameters.keys() - cls.parameters().keys()
     if unknown:
         raise UnreadableError(f"the stored {key} has parameters that it does not know: {', '.join(sorted(unknown))}")
@@ -123,10 +127,16 @@ def unpack_method(described: dict[str, Any], tensors: dict[str, torch.Tensor]) -
         method._check_parameters()
     except ValueError as error:
         raise UnreadableError(f"the stored {key} cannot be used: {error}") from error
+    nets = {}
     for name, value in field(described, "learned", dict).items():
         if not _may_be_learned(cls, name):
             raise UnreadableError(f"the stored {key} has a learned value named {name!r}, which no method learns")
-        setattr(method, name, _unpack(value, tensors, f"{key}.{name}"))
+        if isinstance(value, dict) and value.get("$") == "net":
+            nets[name] = value
+        else:
+            setattr(method, name, unpack(value, tensors, f"{key}.{name}"))
+    for name, value in nets.items():  # last, since nets are built from everything else
+        setattr(method, name, _unpack_net(method, name, value, tensors))
     if not method.__sklearn_is_fitted__():
         if len(vars(method)) > len(cls.parameters()):
             raise UnreadableError(f"the stored {key} has learned only {', '.join(described['learned'])}")
@@ -141,9 +151,10 @@ def unpack_method(described: dict[str, Any], tensors: dict[str, torch.Tensor]) -
     return method
 
 
-def _unpack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
+def unpack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
+    """The value of a description."""
     if isinstance(value, list):
-        return [_unpack(v, tensors, where) for v in value]
+        return [unpack(v, tensors, where) for v in value]
     if not isinstance(value, dict):
         return value
     kind = value.get("$")
@@ -153,9 +164,9 @@ def _unpack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
             raise UnreadableError(f"{where} is the number {text!r}, which is not one that JSON lacks")
         return float(text)
     if kind == "tuple":
-        return tuple(_unpack(v, tensors, where) for v in field(value, "items", list))
+        return tuple(unpack(v, tensors, where) for v in field(value, "items", list))
     if kind == "dict":
-        return {k: _unpack(v, tensors, f"{where}[{k!r}]") for k, v in field(value, "items", dict).items()}
+        return {k: unpack(v, tensors, f"{where}[{k!r}]") for k, v in field(value, "items", dict).items()}
     if kind == "strings":
         items, shape = field(value, "items", list), field(value, "shape", list)
         whole = value.get("object") is True
@@ -182,13 +193,35 @@ def _unpack_value(value: dict[str, Any], tensors: dict[str, torch.Tensor], where
     cls = values().get(key)
     if cls is None:
         raise UnreadableError(f"{where} is stored as {key!r}, which is not one of Peira's; {closest(key, values())}")
-    parameters = {n: _unpack(v, tensors, f"{where}.{n}") for n, v in field(value, "parameters", dict).items()}
+    parameters = {n: unpack(v, tensors, f"{where}.{n}") for n, v in field(value, "parameters", dict).items()}
     if parameters.keys() != cls.parameters().keys():
         raise UnreadableError(f"{where} is a {cls.__name__} with the parameters {', '.join(sorted(parameters))}")
     try:
         return cls(**parameters)
     except (TypeError, ValueError) as error:
         raise UnreadableError(f"{where} cannot be used: {error}") from error
+
+
+def _unpack_net(method: Method, name: str, value: dict[str, Any], tensors: dict[str, torch.Tensor]) -> torch.nn.Module:
+    """The net that the method builds, with the stored weights; it takes no memory until the sizes agree."""
+    where = f"{type(method).__name__}.{name}"
+    if name != "net_" or not hasattr(method, "build"):
+        raise UnreadableError(f"{where} is stored as a net, and {type(method).__name__} builds none of that name")
+    stored = {n: _unpack_array(t, tensors, f"{where}.{n}") for n, t in field(value, "state", dict).items()}
+    try:
+        with torch.device("meta"):
+            net = method.build()
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise UnreadableError(f"{where} cannot be built from what is stored: {error}") from error
+    built = {n: (tuple(t.shape), t.dtype) for n, t in net.state_dict().items()}
+    for n in built.keys() | stored.keys():
+        found = (tuple(stored[n].shape), stored[n].dtype) if n in stored else "missing"
+        if built.get(n) != found:
+            raise UnreadableError(
+                f"{where} has {n!r} as {found}, and the net is built with {built.get(n, 'no such part')}"
+            )
+    net.load_state_dict(stored, assign=True)
+    return net.eval()
 
 
 def _unpack_array(value: dict[str, Any], tensors: dict[str, torch.Tensor], where: str) -> torch.Tensor | np.ndarray:

@@ -5,6 +5,8 @@ the int that was used is kept as ``seed_``. Nothing reads or moves a global gene
 """
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -49,3 +51,29 @@ def derive(seed: int, *path: int) -> int:
 def torch_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A torch generator of its own on the device."""
     return torch.Generator(device=device).manual_seed(seed)
+
+
+@contextmanager
+def private_chance(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Set torch's own generators, which layers such as dropout draw from, and give them back as they were."""
+    device = torch.device(device)
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(cuda):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def chance_state(device: torch.device | str = "cpu") -> list[torch.Tensor]:
+    """Where torch's own generators stand, of the CPU and of the device."""
+    device = torch.device(device)
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def set_chance_state(states: list[torch.Tensor], device: torch.device | str = "cpu") -> None:
+    """Put torch's own generators where they stood."""
+    torch.set_rng_state(states[0])
+    if len(states) > 1:
+        torch.cuda.set_rng_state(states[1], torch.device(device))

@@ -1,0 +1,279 @@
+r"""The training loop.
+
+Every net of Peira learns in `train`: nets for tables, images and sequences, a generator against a critic, an actor with
+its critic, a fine-tuned part of a large net. From data to weights it is
+
+::
+
+    for epoch in epochs:
+        for batch in batches:               rows of tensors in memory, or a stream
+            loss = loss(batch)              what is to become small; it must be a number
+            gradient of the loss            autograd; in micro-batches where memory is short
+            update of the weights           clip, learning rate, rule, running mean: see `player`
+        evaluate, keep the best weights, stop when nothing is gained
+
+Who has one loss calls `minimise`. Who has several players hands `train` a step of its own, in which each player
+minimises what it wants::
+
+    def step(batch, players):
+        critic_loss = ...
+        players["critic"].minimise(critic_loss)
+        generator_loss = ...
+        players["generator"].minimise(generator_loss)
+        return {"critic": critic_loss, "generator": generator_loss}
+
+Chance inside (dropout) comes from torch's generators, which are set by the seed and given back as they were. Cost: that
+of forward and backward passes and of the update; the loop adds some microseconds to each update.
+"""
+
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from torch import nn
+
+from peira.core.errors import LearningError
+from peira.core.iteration import iterate, listening, reason_to_stop
+from peira.core.seeds import private_chance
+
+from .batches import Batch, Batches
+from .checkpoint import open_checkpoint
+from .failure import explain
+from .layer_statistics import layer_statistics, layers_due
+from .player import NotFiniteError, Player
+from .processes import mean_over_processes
+from .progress import Progress, finite, set_weights, weights
+from .training import Training
+
+Terms = dict[str, torch.Tensor]
+
+
+def minimise(
+    net: nn.Module,
+    loss: Callable[..., torch.Tensor | tuple[torch.Tensor, Terms]],
+    batches: Batches,
+    training: Training,
+    *,
+    owner: Any = None,
+    seed: int = 0,
+    evaluate: Callable[[], dict[str, float]] | None = None,
+    parameters: Any = None,
+) -> None:
+    """Train a net to make one loss small.
+
+    Parameters
+    ----------
+    net : Module
+        Changed in place.
+    loss : callable(*batch) -> tensor, or (tensor, dict of str to tensor)
+        The mean loss of the items of a batch, and terms of it to be told beside it. It runs the net.
+    batches, training, owner, seed, evaluate
+        As in `train`.
+    parameters : iterable, optional
+        What of the net is to change (all, without it), as for a torch optimiser.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from peira.training import InMemory, Training, minimise
+    >>> x = torch.linspace(-1, 1, 64)[:, None]
+    >>> net = torch.nn.Linear(1, 1)
+    >>> minimise(net, lambda x, y: ((net(x) - y) ** 2).mean(), InMemory(x, 3 * x + 1, size=16, seed=0),
+    ...          Training(optimiser="momentum", learning_rate=0.1, epochs=100))
+    >>> round(net.weight.item(), 3), round(net.bias.item(), 3)
+    (3.0, 1.0)
+    """
+    player = Player(net, training, updates_of(training, batches), parameters, loss)
+    step = _search if training.optimiser == "lbfgs" else _step
+    train(step, {"net": player}, batches, training, owner=owner, seed=seed, evaluate=evaluate)
+
+
+def train(
+    step: Callable[[Batch, dict[str, Player]], Terms],
+    players: dict[str, Player],
+    batches: Batches,
+    training: Training,
+    *,
+    owner: Any = None,
+    seed: int = 0,
+    evaluate: Callable[[], dict[str, float]] | None = None,
+) -> None:
+    """Run the training loop.
+
+    Parameters
+    ----------
+    step : callable(batch, players) -> dict of str to tensor
+        Learns from one batch; gives what is to be told of it, as tensors without a graph. The first is the loss that
+        `Training.patience` watches when nothing is evaluated.
+    players : dict of str to Player
+        Who learns.
+    batches : Batches
+        `InMemory`, `Stream`, or whatever else has a length and ``epoch``.
+    training : Training
+    owner : Method, optional
+        Gets ``history_`` (a value for each epoch), ``n_iter_`` (epochs) and ``stopped_``.
+    seed : int, default 0
+        Of all chance inside.
+    evaluate : callable() -> dict of str to float, optional
+        Measures the nets, in evaluation mode, on data that were put aside; its first value is to become small. The
+        weights that were best by it are those that stay.
+
+    Raises
+    ------
+    LearningError
+        If the loss is no number before any weight has changed.
+    UnreadableError
+        If the folder of `checkpointing` holds the checkpoint of another training.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the loss stopped being a number: with the update, the layer and the likely cause. The last good weights stay.
+    """
+    device = next(iter(players.values())).weights[0].device
+    run = Progress(updates_of(training, batches))
+    nets = {name: player.net for name, player in players.items()}
+    with private_chance(seed, device):
+        checkpoint = open_checkpoint(training, seed, nets, batches)
+        if (state := checkpoint.read()) is not None:
+            run.load(state, players, device)
+        good = weights(players)
+        epochs = run.epoch if run.over else -(-run.updates // len(batches))
+        for epoch in iterate(owner, epochs, name="epoch", start=run.epoch, history=run.history):
+            _set_mode(nets, learning=True)
+            ahead = batches.epoch(run.epoch, run.batch)
+            for update in iterate(None, min(len(batches) - run.batch, run.updates - run.update), name="update"):
+                batch = tuple(part.to(device, non_blocking=True) for part in next(ahead))
+                heard = listening()
+                try:
+                    with layer_statistics(nets) if heard and layers_due(run.update) else nullcontext({}) as layers:
+                        terms = step(batch, players)
+                    run.tally.add(terms, look=heard or device.type == "cpu")
+                except NotFiniteError:
+                    _fail(run, batch, step, players, good, owner)
+                    break
+                run.update, run.batch = run.update + 1, run.batch + 1
+                if heard:
+                    update.record(**run.tally.latest, **layers, **_rates(players))
+                if evaluate and training.evaluate_every and run.update % training.evaluate_every == 0:
+                    _judge(run, evaluate, players, training, epoch)
+                if run.stopped:
+                    break
+                if checkpoint.due() or (checkpoint.kept and reason_to_stop()):
+                    checkpoint.write(run.state(players, device))
+            if run.tally.n:
+                epoch.record(**mean_over_processes(run.tally.means()))
+            if run.stopped is None and evaluate and not training.evaluate_every:
+                _judge(run, evaluate, players, training, epoch)
+            elif run.stopped is None and not evaluate:
+                run.judge(next(iter(run.tally.means().values())), players, training, keep=False)
+            if run.stopped:
+                epoch.stop(run.stopped)
+                break
+            if run.batch == len(batches):
+                run.next_epoch()
+                good = weights(players)
+        if checkpoint.kept:
+            checkpoint.write(run.state(players, device))
+        if run.best is not None:
+            set_weights(players, run.best)
+        else:
+            for player in players.values():
+                player.swap_averages()
+        _set_mode(nets, learning=False)
+
+
+def updates_of(training: Training, batches: Batches) -> int:
+    """How many updates a training makes of these batches."""
+    return training.updates if training.epochs is None else max(1, round(training.epochs * len(batches)))
+
+
+# ---------------------------------------------------------------------- the step of one player with one loss
+
+
+def _step(batch: Batch, players: dict[str, Player]) -> Terms:
+    player, N = players["net"], len(batch[0])
+    size = player.training.micro_batch or N
+    told: Terms = {}
+    for part in [batch] if size >= N else zip(*(t.split(size) for t in batch), strict=True):
+        share = len(part[0]) / N
+        loss, terms = _loss_and_terms(player(*part))
+        player.backward(loss if share == 1 else loss * share)
+        for name, term in {"loss": loss, **terms}.items():
+            told[name] = term.detach() if share == 1 else told.get(name, 0.0) + share * term.detach()
+    player.update()
+    return told
+
+
+def _search(batch: Batch, players: dict[str, Player]) -> Terms:
+    player, told = players["net"], {}
+
+    def closure() -> torch.Tensor:
+        player.optimiser.zero_grad(set_to_none=True)
+        loss, terms = _loss_and_terms(player(*batch))
+        if not told:
+            told.update({name: term.detach() for name, term in {"loss": loss, **terms}.items()})
+        player.backward(loss)
+        return loss
+
+    player.search(closure)
+    return told
+
+
+def _loss_and_terms(answer: Any) -> tuple[torch.Tensor, Terms]:
+    return answer if isinstance(answer, tuple) else (answer, {})
+
+
+# ---------------------------------------------------------------------- what is done now and then
+
+
+def _judge(run: Progress, evaluate: Callable, players: dict[str, Player], training: Training, epoch: Any) -> None:
+    """Measure the nets as they would answer, with the running means of their weights where these are kept."""
+    nets = {name: player.net for name, player in players.items()}
+    for player in players.values():
+        player.swap_averages()
+    _set_mode(nets, learning=False)
+    with torch.no_grad():
+        values = mean_over_processes({name: float(value) for name, value in evaluate().items()})
+    run.judge(next(iter(values.values())), players, training, keep=True)
+    epoch.record(**{f"validation_{name}": value for name, value in values.items()})
+    for player in players.values():
+        player.swap_averages()
+    _set_mode(nets, learning=True)
+
+
+def _fail(run: Progress, batch: Batch, step: Callable, players: dict[str, Player], good: dict, owner: Any) -> None:
+    """Say what went wrong, and go back to weights that are numbers."""
+
+    def again() -> None:
+        for player in players.values():
+            player.rehearses = True
+        step(batch, players)
+
+    why = explain({name: player.net for name, player in players.items()}, again, list(run.tally.recent))
+    who = "training" if owner is None else type(owner).__name__
+    what = f"{who}: the loss of update {run.update + 1} is no number: {why}"
+    if run.update == 0:
+        raise LearningError(what)
+    if not finite(players):
+        set_weights(players, good)
+    run.stopped = "the loss was no number"
+    warnings.warn(f"{what}. Kept are the last good weights.", ConvergenceWarning, stacklevel=4)
+
+
+def _rates(players: dict[str, Player]) -> dict[str, float]:
+    several = len(players) > 1
+    told = {}
+    for name, player in players.items():
+        told[f"learning_rate/{name}" if several else "learning_rate"] = player.learning_rate
+        if player.gradient_norm is not None:
+            told[f"gradient_norm/{name}" if several else "gradient_norm"] = float(player.gradient_norm)
+    return told
+
+
+def _set_mode(nets: dict[str, nn.Module], *, learning: bool) -> None:
+    for net in nets.values():
+        net.train(learning)

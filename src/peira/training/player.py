@@ -1,0 +1,196 @@
+"""A player: weights that change together, and how.
+
+Ordinary training has one. A GAN has two, which change in turn and against each other; an actor and its critic are two
+as well. What a player knows is all that an update needs: the net, the optimiser, the course of the learning rate, and
+what is done to gradient and weights on the way.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from .optimisers import optimiser_for
+from .processes import across_processes
+from .schedules import rate_factor
+from .training import Training
+
+_TYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class NotFiniteError(ArithmeticError):
+    """A loss is no number; the weights are still those before it."""
+
+
+class Player:
+    """A net with its optimiser.
+
+    Parameters
+    ----------
+    net : Module
+        What learns; it stays on its device. Calling the player runs it: in lower precision, compiled, or with
+        gradients that several processes make common, as the training says.
+    training : Training
+    updates : int
+        How many updates there will be, which the course of the learning rate is spread over.
+    parameters : iterable, optional
+        The weights that change, as for a torch optimiser: all of the net that ask for a gradient, without it.
+    loss : callable, optional
+        What calling the player runs in place of the net alone; it runs the net.
+
+    Attributes
+    ----------
+    done : int
+        Updates so far.
+    weights : list of torch Parameters
+    gradient_norm : tensor or None
+        Norm of the last gradient before it was clipped; None unless `Training.clip` is set.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        training: Training,
+        updates: int,
+        parameters: Iterable[Any] | None = None,
+        loss: Callable[..., Any] | None = None,
+    ) -> None:
+        self.net, self.training, self.updates = net, training, updates
+        ran = net if loss is None else _Objective(net, loss)
+        self.run: Callable[..., Any] = across_processes(ran, sharded=training.sharded)
+        if training.compile:
+            self.run = torch.compile(self.run)
+        given = [p for p in net.parameters() if p.requires_grad] if parameters is None else parameters
+        self.optimiser = optimiser_for(training, given)
+        self.weights = [p for group in self.optimiser.param_groups for p in group["params"]]
+        for group in self.optimiser.param_groups:
+            group["initial_lr"] = group["lr"]
+        self.done, self.scale, self.gradient_norm = 0, 1.0, None
+        self.averages = None if training.average is None else [w.detach().clone() for w in self.weights]
+        device = self.weights[0].device.type
+        self._looks = device == "cpu"  # elsewhere, looking at a loss means waiting for it
+        half = _TYPES[training.precision]
+        self._cast = nullcontext() if half is None else torch.autocast(device, half, cache_enabled=False)
+        self.scaler = torch.amp.GradScaler(device) if half is torch.float16 else None
+        self._steady = training.schedule == "constant" and not training.warmup
+        self.rehearses = False  # minimise nothing: somebody only looks again at what the nets give
+
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        with self._cast:
+            return self.run(*inputs, **named)
+
+    def minimise(self, loss: torch.Tensor) -> None:
+        """Change the weights once, against the gradient of the loss.
+
+        Raises
+        ------
+        NotFiniteError
+            If the loss is no number, before anything has changed.
+        """
+        self.backward(loss)
+        self.update()
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Add the gradient of a loss, of a part of a batch, to what `update` will follow."""
+        if self.rehearses:
+            return
+        if self._looks and not math.isfinite(loss.item()):
+            raise NotFiniteError
+        (self.scaler.scale(loss) if self.scaler else loss).backward()
+
+    def update(self) -> None:
+        """Follow the gradient that `backward` left, and forget it."""
+        if self.rehearses:
+            return
+        if not self._steady:
+            self._set_rate()
+        if self.training.clip is not None:
+            if self.scaler:
+                self.scaler.unscale_(self.optimiser)
+            self.gradient_norm = nn.utils.clip_grad_norm_(self.weights, self.training.clip)
+        if self.scaler:
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
+        else:
+            self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self._changed()
+
+    def search(self, closure: Callable[[], torch.Tensor]) -> None:
+        """Change the weights once by a rule that asks for loss and gradient at several points (L-BFGS)."""
+        if not self.rehearses:
+            self.optimiser.step(closure)
+            self.optimiser.zero_grad(set_to_none=True)
+            self._changed()
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the last update."""
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def _set_rate(self) -> None:
+        s = min(1.0, self.done / max(1, self.updates))
+        factor = self.scale * rate_factor(self.training.schedule, s, self.training.warmup)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+
+    def _changed(self) -> None:
+        self.done += 1
+        if self.training.max_norm is not None:
+            with torch.no_grad():
+                for w in self.weights:
+                    if w.dim() > 1:  # a row holds the weights into one unit (Srivastava et al. 2014, section 5.1)
+                        w.copy_(torch.renorm(w, 2, 0, self.training.max_norm))
+        if self.averages is not None:
+            with torch.no_grad():
+                torch._foreach_lerp_(self.averages, self.weights, 1 - self.training.average)
+
+    @torch.no_grad()
+    def swap_averages(self) -> None:
+        """Exchange the weights with their running means; twice is as before."""
+        for w, a in zip(self.weights, self.averages or (), strict=False):
+            kept = w.clone()
+            w.copy_(a)
+            a.copy_(kept)
+
+    # ------------------------------------------------------------------ everything that the next update depends on
+
+    def state(self) -> dict[str, Any]:
+        """The player as plain values and tensors."""
+        rule = self.optimiser.state_dict()
+        return {
+            "net": dict(self.net.state_dict()),
+            "rule": {"state": {str(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]},
+            "averages": self.averages,
+            "scaler": self.scaler.state_dict() if self.scaler else None,
+            "done": self.done,
+            "scale": self.scale,
+        }
+
+    @torch.no_grad()
+    def load(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.net.load_state_dict(state["net"])
+        rule = state["rule"]
+        self.optimiser.load_state_dict(
+            {"state": {int(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]}
+        )
+        for a, kept in zip(self.averages or (), state["averages"] or (), strict=True):
+            a.copy_(kept)
+        if self.scaler:
+            self.scaler.load_state_dict(state["scaler"])
+        self.done, self.scale = state["done"], state["scale"]
+
+
+class _Objective(nn.Module):
+    """A loss as a module around its net, so that torch's own DDP, FSDP and compiler apply to the whole."""
+
+    def __init__(self, net: nn.Module, loss: Callable[..., Any]) -> None:
+        super().__init__()
+        self.net, self._loss = net, loss
+
+    def forward(self, *batch: Any) -> Any:
+        return self._loss(*batch)

@@ -1,0 +1,137 @@
+"""Where a training stands: place in the data, losses of the epoch, best weights, what is left of patience."""
+
+import math
+from collections import deque
+from typing import Any
+
+import torch
+
+from peira.core.seeds import chance_state, set_chance_state
+
+from .player import NotFiniteError, Player
+from .training import Training
+
+LOOK = 32  # updates between looks at the losses on a device that would have to be waited for
+_SMALLEST = 1e-6  # of the learning rate, as a share of the first, below which a plateau ends the training
+
+
+class Tally:
+    """Means of what the updates of an epoch told."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.sums: dict[str, Any] = {}
+        self.latest: dict[str, float] = {}
+        self.recent: deque[float] = deque(maxlen=100)
+
+    def add(self, terms: dict[str, torch.Tensor], *, look: bool) -> None:
+        """Count one update. Looking turns numbers into Python's, which waits for the device.
+
+        Raises
+        ------
+        NotFiniteError
+            If a look finds that the first of the terms is no number.
+        """
+        self.n += 1
+        if look:
+            self.latest = terms = {name: float(value) for name, value in terms.items()}
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        if look or self.n % LOOK == 0:
+            first = float(next(iter(terms.values())))
+            self.recent.append(first)
+            if not math.isfinite(first) or not math.isfinite(float(next(iter(self.sums.values())))):
+                raise NotFiniteError
+
+    def means(self) -> dict[str, float]:
+        """The mean of each term over the updates so far."""
+        return {name: float(total) / max(1, self.n) for name, total in self.sums.items()}
+
+
+class Progress:
+    """The state of a training besides its players; all of it goes into a checkpoint.
+
+    Attributes
+    ----------
+    epoch, batch, update : int
+        The epoch, the batch in it, and the update that come next.
+    stopped : str or None
+        Why the training ended before its last update.
+    """
+
+    def __init__(self, updates: int) -> None:
+        self.updates = updates
+        self.epoch = self.batch = self.update = self.stale = 0
+        self.least = math.inf
+        self.best: dict[str, Any] | None = None
+        self.stopped: str | None = None
+        self.history: dict[str, list[float]] = {}
+        self.tally = Tally()
+
+    @property
+    def over(self) -> bool:
+        return self.stopped is not None or self.update >= self.updates
+
+    def next_epoch(self) -> None:
+        """Begin an epoch with its first batch."""
+        self.epoch, self.batch = self.epoch + 1, 0
+        recent, self.tally = self.tally.recent, Tally()
+        self.tally.recent = recent
+
+    def judge(self, loss: float, players: dict[str, Player], training: Training, *, keep: bool) -> None:
+        """Is that a gain? If so the weights may be kept as the best, else patience wears off."""
+        if loss < self.least - (training.tol if self.least < math.inf else 0.0):
+            self.stale = 0
+        else:
+            self.stale += 1
+        if loss < self.least:
+            self.least = loss
+            if keep:
+                self.best = weights(players)
+        if training.patience is None or self.stale < training.patience:
+            return
+        if training.schedule == "plateau" and all(p.scale > _SMALLEST for p in players.values()):
+            self.stale = 0
+            for player in players.values():
+                player.scale /= 5
+        else:
+            self.stopped = "no gain"
+
+    def state(self, players: dict[str, Player], device: torch.device) -> dict[str, Any]:
+        """Everything as plain values and tensors."""
+        return {
+            "place": [self.epoch, self.batch, self.update, self.stale],
+            "least": self.least,
+            "best": self.best,
+            "stopped": self.stopped,
+            "history": self.history,
+            "tally": [self.tally.n, self.tally.sums],
+            "chance": chance_state(device),
+            "players": {name: player.state() for name, player in players.items()},
+        }
+
+    def load(self, state: dict[str, Any], players: dict[str, Player], device: torch.device) -> None:
+        """Go back to a state."""
+        self.epoch, self.batch, self.update, self.stale = state["place"]
+        self.least, self.best, self.stopped = state["least"], state["best"], state["stopped"]
+        self.history = state["history"]
+        self.tally.n, self.tally.sums = state["tally"]
+        for name, player in players.items():
+            player.load(state["players"][name])
+        set_chance_state(state["chance"], device)
+
+
+def weights(players: dict[str, Player]) -> dict[str, dict[str, torch.Tensor]]:
+    """A copy of the weights and buffers of all nets."""
+    return {name: {n: t.detach().clone() for n, t in p.net.state_dict().items()} for name, p in players.items()}
+
+
+def set_weights(players: dict[str, Player], kept: dict[str, dict[str, torch.Tensor]]) -> None:
+    """Put the weights and buffers of all nets where they were."""
+    for name, player in players.items():
+        player.net.load_state_dict(kept[name])
+
+
+def finite(players: dict[str, Player]) -> bool:
+    """Whether every weight of every net is a number."""
+    return all(bool(torch.isfinite(w).all()) for player in players.values() for w in player.weights)

@@ -1,0 +1,134 @@
+"""A training that is killed at any moment, and resumed, ends with the very same weights."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from peira.core.errors import ParameterError, UnreadableError
+from peira.training import InMemory, Training, checkpointing, minimise
+
+SCRIPT = """
+import sys, torch
+from torch import nn
+from peira.training import InMemory, Training, checkpointing, minimise
+
+torch.set_num_threads(1)
+folder, out, pause = sys.argv[1], sys.argv[2], float(sys.argv[3])
+g = torch.Generator().manual_seed(0)
+X = torch.randn(64, 5, generator=g)
+y = X.sum(1, keepdim=True).sin()
+torch.manual_seed(1)
+net = nn.Sequential(nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 1))
+training = Training(updates=90, batch_size=10, schedule="cosine", average=0.9, clip=1.0, patience=50)
+
+def loss(x, t):
+    if net.training and pause:
+        import time
+        time.sleep(pause)
+    return ((net(x) - t) ** 2).mean()
+
+def evaluate():
+    return {"loss": float(((net(X[:20]) - y[:20]) ** 2).mean())}
+
+class Owner: pass
+owner = Owner()
+print("begin", flush=True)
+with checkpointing(folder, every=0.0 if pause else 1e9):
+    minimise(net, loss, InMemory(X[20:], y[20:], size=10, seed=3), training, owner=owner, seed=7, evaluate=evaluate)
+torch.save({"w": net.state_dict(), "h": owner.history_, "n": owner.n_iter_}, out)
+print("end", flush=True)
+"""
+
+
+def run(folder, out, pause, kill_after=None):
+    """Run the script; kill it for good some seconds after it began, if asked."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder), str(out), str(pause)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "begin\n"
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=120)
+    return process.returncode
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_weights(tmp_path, seed):
+    assert run(tmp_path / "whole", tmp_path / "whole.pt", 0.0) == 0
+    chance, kills = random.Random(seed), 0
+    while run(tmp_path / "cut", tmp_path / "cut.pt", 0.01, kill_after=chance.uniform(0.0, 0.35)) != 0:
+        kills += 1
+        if kills == 6:
+            assert run(tmp_path / "cut", tmp_path / "cut.pt", 0.01) == 0
+            break
+    assert kills >= 2
+    whole, cut = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("whole", "cut"))
+    assert all(torch.equal(whole["w"][name], cut["w"][name]) for name in whole["w"])
+    assert whole["h"] == cut["h"]
+    assert whole["n"] == cut["n"]
+
+
+def small(seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Linear(2, 1)
+
+
+def learn(folder, module, X, training):
+    with checkpointing(folder, every=0.0):
+        minimise(module, lambda x: (module(x) ** 2).mean(), InMemory(X, size=4, seed=0), training)
+    return module
+
+
+def test_a_training_that_ended_is_not_done_again(tmp_path):
+    X, training = torch.randn(12, 2, generator=torch.Generator().manual_seed(0)), Training(updates=20)
+    first = learn(tmp_path, small(), X, training)
+    at = (tmp_path / "training-1.safetensors").stat().st_mtime_ns
+    again = small(1)
+
+    def never(x):
+        raise AssertionError("nothing is left to do")
+
+    with checkpointing(tmp_path, every=0.0):
+        minimise(again, never, InMemory(X, size=4, seed=0), training)
+    assert torch.equal(first.weight, again.weight)
+    assert (tmp_path / "training-1.safetensors").stat().st_mtime_ns >= at
+
+
+@pytest.mark.parametrize("change", ["data", "training", "net"])
+def test_the_checkpoint_of_another_training_is_refused(tmp_path, change):
+    X, training = torch.randn(12, 2, generator=torch.Generator().manual_seed(0)), Training(updates=20)
+    learn(tmp_path, small(), X, training)
+    kept = (tmp_path / "training-1.safetensors").read_bytes()
+    module = nn.Linear(2, 3) if change == "net" else small()
+    with pytest.raises(UnreadableError, match="another training"):
+        learn(tmp_path, module, X + (change == "data"), Training(updates=20 + (change == "training")))
+    assert (tmp_path / "training-1.safetensors").read_bytes() == kept
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\xff" * 100])
+def test_a_damaged_checkpoint_is_refused(tmp_path, content):
+    (tmp_path / "training-1.safetensors").write_bytes(content)
+    with pytest.raises(UnreadableError, match="not a checkpoint"):
+        learn(tmp_path, small(), torch.ones(4, 2), Training(updates=2))
+
+
+def test_several_trainings_are_numbered(tmp_path):
+    with checkpointing(tmp_path, every=0.0):
+        for seed in (0, 1):
+            module = small(seed)
+            minimise(module, lambda x, m=module: (m(x) ** 2).mean(), InMemory(torch.ones(4, 2), size=4, seed=0),
+                     Training(updates=2))  # fmt: skip
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["training-1.safetensors", "training-2.safetensors"]
+
+
+def test_dealt_weights_have_none(tmp_path):
+    with pytest.raises(ParameterError, match="no checkpoints"):
+        learn(tmp_path, small(), torch.ones(4, 2), Training(updates=2, sharded=True))
