@@ -24,6 +24,8 @@ peers are imported inside the functions (a race may run in an environment that h
         yield check("order", order, reference=[3, 9, 4])                # nothing said: equal
         yield check("M that wins", m, reference=3, refuted="on the printed points M = 4 has ... by two routes")
 
+        yield Grid("error by set and method", sets, methods, errors)   # to look at beside the checks, held to nothing
+
 The row holds if all its checks do. ``refuted`` says why the printed reference itself is wrong; such a check holds if
 the value does *not* agree with it (and a second check then holds the value that is right by another route). One id
 may have several functions: their checks are put together. ``data`` names the files that the row reads (one string or
@@ -60,13 +62,14 @@ that ``$PEIRA_RACE_ADELIE`` names, else with ``.venv-adelie/bin/python`` (made b
 """
 
 from .loading import DataAbsent, Table, data, data_path, sources
-from .rows import RACES, REPRODUCTIONS, Check, Sides, check, racing, reproduction
+from .rows import RACES, REPRODUCTIONS, Check, Grid, Sides, check, racing, reproduction
 
 __all__ = [
     "RACES",
     "REPRODUCTIONS",
     "Check",
     "DataAbsent",
+    "Grid",
     "Sides",
     "Table",
     "check",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .loading import DataAbsent, data_path
-from .rows import Check, Reproduction
+from .rows import Check, Grid, Reproduction
 
 
 def reproduce(id: str, parts: Sequence[Reproduction]) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def reproduce(id: str, parts: Sequence[Reproduction]) -> dict[str, Any]:
     ``reference``, ``value`` and ``tolerance`` are those of the first check that did not hold, else of the first.
     """
     checks: list[Check] = []
+    grids: list[Grid] = []
     entry: dict[str, Any] = {"id": id, "claim": "; ".join(dict.fromkeys(part.claim for part in parts))}
     begun = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(sys.stderr):
@@ -30,7 +31,7 @@ def reproduce(id: str, parts: Sequence[Reproduction]) -> dict[str, Any]:
                     data_path(name, part.public)
                 before = len(checks)
                 for found in part.compute():
-                    checks.append(found)
+                    (grids if isinstance(found, Grid) else checks).append(found)
                 if len(checks) == before:
                     raise ValueError("the row yields no check")
             except DataAbsent as absent:
@@ -49,6 +50,7 @@ def reproduce(id: str, parts: Sequence[Reproduction]) -> dict[str, Any]:
         "compare": plain.get("compare"),
         "held": held,
         "checks": [c.plain() for c in checks],
+        "grids": [g.plain() for g in grids],
         "source": "; ".join(dict.fromkeys(part.source for part in parts)),
         "protocol": "; ".join(dict.fromkeys(part.protocol for part in parts)),
         "mark": " ".join(dict.fromkeys(part.mark for part in parts)),

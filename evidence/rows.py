@@ -98,6 +98,19 @@ def check(
     return Check(name, value, reference, compare, bound, held != bool(refuted), error, note, refuted)
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Numbers worth seeing beside the checks, and held to nothing: a value for each row and column, None for none."""
+
+    name: str
+    rows: list[str]
+    columns: list[str]
+    values: list[list[float | None]]
+
+    def plain(self) -> dict[str, Any]:
+        return {"name": self.name, "rows": self.rows, "columns": self.columns, "values": self.values}
+
+
 def _correct_digits(v: np.ndarray, r: np.ndarray) -> np.ndarray:
     """Log relative error, -log10(|v - r|/|r|) (absolute where r = 0), at most 15.95 (the digits of a double)."""
     error = np.abs(v - r) / np.where(r == 0, 1.0, np.abs(r))
@@ -125,7 +138,7 @@ class Reproduction:
     data: tuple[str, ...]
     mark: str
     public: str | None
-    compute: Callable[[], Iterable[Check]]
+    compute: Callable[[], Iterable[Check | Grid]]
     slow: bool = False
 
 

@@ -48,9 +48,25 @@ def show_reproduction(result: dict[str, Any]) -> None:
         mark = (YES if c["held"] else NO) + (" refuted" if "refuted" in c else "")
         table.add_row(mark, escape(c["name"]), _number(c["value"]), _number(c["reference"]), _within(c), _error(c))
     CONSOLE.print(table)
+    for grid in result["grids"]:
+        _show_grid(grid)
     for c in result["checks"]:
         for note in filter(None, (c.get("refuted"), c.get("note"))):
             CONSOLE.print(f"  {c['name']}: {note}", style="dim", markup=False, soft_wrap=True)
+
+
+def _show_grid(grid: dict[str, Any]) -> None:
+    """Columns stand as numbers, and what they are below: names of methods are too long for a head."""
+    CONSOLE.print(f"  {grid['name']}", markup=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for j in range(len(grid["columns"])):
+        table.add_column(str(j + 1), justify="right")
+    for name, values in zip(grid["rows"], grid["values"], strict=True):
+        table.add_row(escape(name), *("" if v is None else f"{v:.2f}" for v in values))
+    CONSOLE.print(table)
+    for j, name in enumerate(grid["columns"]):
+        CONSOLE.print(f"  {j + 1}: {name}", style="dim", markup=False, soft_wrap=True)
 
 
 def show_race(entry: dict[str, Any]) -> None:

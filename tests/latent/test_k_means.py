@@ -198,6 +198,16 @@ def test_repeated_rows_give_the_distinct_ones_and_say_so(init, seed):
     np.testing.assert_array_equal(model.predict(X), model.labels_)
 
 
+def test_the_rounding_of_a_mean_is_no_distance(seed):
+    """180 rows of 4 kinds for 10 centres: a mean of equal rows differs from them in the last digit, for ever."""
+    kinds = np.array([[0.1, 0.7], [0.1, -1.3], [-2.9, 0.7], [-2.9, -1.3]]) + 1e3
+    X = kinds[np.random.default_rng(seed).integers(0, 4, 180)]
+    with pytest.warns(ConvergenceWarning, match="only 4 distinct clusters"):
+        method = KMeans(n_clusters=10, n_init=1, random_state=seed).fit(X)
+    assert len(np.unique(method.labels_)) == 4
+    assert method.inertia_ < 1e-20 * len(X) * 1e6
+
+
 def test_an_empty_cluster_takes_the_farthest_row():
     X = np.array([[0.0], [1.0], [2.0], [3.0], [100.0]])
     start = np.array([[1.0], [3.0], [-500.0]])  # nothing is nearest to the last

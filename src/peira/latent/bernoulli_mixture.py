@@ -55,6 +55,7 @@ class BernoulliMixture(Mixture):
         tasks=("clustering", "density"),
         reference="Bishop (2006) 9.3.3; Lazarsfeld & Henry (1968)",
         cost="T N K D",
+        on_request="it sees only whether a value is high or low: name it where columns are yes or no",
     )
     binarize: float | Literal["midrange"] | None = param(
         "midrange",

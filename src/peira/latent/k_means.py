@@ -210,8 +210,9 @@ def fill_empty(rows: Assignment, C: np.ndarray) -> int:
     filled = 0
     if len(empty):
         costs = np.where(rows.w > 0, rows.costs(C), 0.0)
+        rounding = (8 * np.finfo(float).eps) ** 2 * ((C * rows.unit) ** 2).sum(1)  # of a mean
         for n in np.argsort(-costs, kind="stable"):
-            if filled == len(empty) or costs[n] == 0:
+            if filled == len(empty) or costs[n] <= rounding[rows.codes[n]]:
                 break
             if rows.members[rows.codes[n]] > 1:  # a cluster's only row would leave it empty in turn
                 rows.give(int(n), int(empty[filled]))

@@ -42,7 +42,7 @@ def explain(nets: dict[str, nn.Module], again: Callable[[], Any], losses: list[f
     if largest and max(largest.values()) > _HUGE:
         name = max(largest, key=largest.__getitem__)
         return (
-            f"the values of the layer {name!r} have grown to {largest[name]:.0e}, and their loss overflows: the weights "
+            f"the values of the layer {name!r} have grown to {largest[name]:.0e}, whose loss overflows: the weights "
             "diverge, so lower learning_rate, or set clip"
         )
     return "all layers gave finite values, so the loss itself is undefined: a logarithm of zero, or a division by it"

@@ -61,7 +61,8 @@ def minimise(
     seed: int = 0,
     evaluate: Callable[[], dict[str, float]] | None = None,
     parameters: Any = None,
-) -> None:
+    rule: dict[str, Any] | None = None,
+) -> Player:
     """Train a net to make one loss small.
 
     Parameters
@@ -74,6 +75,12 @@ def minimise(
         As in `train`.
     parameters : iterable, optional
         What of the net is to change (all, without it), as for a torch optimiser.
+    rule : dict, optional
+        What the optimiser of an earlier training remembered (`Player.rule_state`), to go on with.
+
+    Returns
+    -------
+    Player
 
     Examples
     --------
@@ -81,14 +88,17 @@ def minimise(
     >>> from peira.training import InMemory, Training, minimise
     >>> x = torch.linspace(-1, 1, 64)[:, None]
     >>> net = torch.nn.Linear(1, 1)
-    >>> minimise(net, lambda x, y: ((net(x) - y) ** 2).mean(), InMemory(x, 3 * x + 1, size=16, seed=0),
-    ...          Training(optimiser="momentum", learning_rate=0.1, epochs=100))
+    >>> player = minimise(net, lambda x, y: ((net(x) - y) ** 2).mean(), InMemory(x, 3 * x + 1, size=16, seed=0),
+    ...                   Training(optimiser="momentum", learning_rate=0.1, epochs=100))
     >>> round(net.weight.item(), 3), round(net.bias.item(), 3)
     (3.0, 1.0)
     """
     player = Player(net, training, updates_of(training, batches), parameters, loss)
+    if rule is not None:
+        player.load_rule(rule)
     step = _search if training.optimiser == "lbfgs" else _step
     train(step, {"net": player}, batches, training, owner=owner, seed=seed, evaluate=evaluate)
+    return player
 
 
 def train(

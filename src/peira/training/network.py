@@ -46,6 +46,10 @@ class Network(Method):
     def loss(self, *batch: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The mean loss of the items of a batch; it runs ``self.net_``."""
 
+    def _objective(self, *batch: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """What is minimised; a method one of whose parameters is called ``loss`` writes this in its place."""
+        return self.loss(*batch)
+
     def _learn(
         self,
         tensors: Batch,
@@ -103,13 +107,13 @@ class Network(Method):
             change=change,
             share=share(),
         )
-        minimise(self.net_, self.loss, batches, training, owner=self, seed=derive(seed, 4), evaluate=measure)
+        minimise(self.net_, self._objective, batches, training, owner=self, seed=derive(seed, 4), evaluate=measure)
 
     def _mean_loss(self, tensors: Batch) -> dict[str, float]:
         """The loss over all items of some tensors, a part at a time."""
         N, sums = len(tensors[0]), {}
         for part in zip(*(t.split(self._rows_at_a_time(tensors[0])) for t in tensors), strict=True):
-            answer = self.loss(*part)
+            answer = self._objective(*part)
             loss, terms = answer if isinstance(answer, tuple) else (answer, {})
             for name, value in {"loss": loss, **terms}.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(part[0]) / N

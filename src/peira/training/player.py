@@ -160,10 +160,9 @@ class Player:
 
     def state(self) -> dict[str, Any]:
         """The player as plain values and tensors."""
-        rule = self.optimiser.state_dict()
         return {
             "net": dict(self.net.state_dict()),
-            "rule": {"state": {str(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]},
+            "rule": self.rule_state(),
             "averages": self.averages,
             "scaler": self.scaler.state_dict() if self.scaler else None,
             "done": self.done,
@@ -174,15 +173,23 @@ class Player:
     def load(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
         self.net.load_state_dict(state["net"])
-        rule = state["rule"]
-        self.optimiser.load_state_dict(
-            {"state": {int(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]}
-        )
+        self.load_rule(state["rule"])
         for a, kept in zip(self.averages or (), state["averages"] or (), strict=True):
             a.copy_(kept)
         if self.scaler:
             self.scaler.load_state_dict(state["scaler"])
         self.done, self.scale = state["done"], state["scale"]
+
+    def rule_state(self) -> dict[str, Any]:
+        """What the optimiser remembers of the updates so far."""
+        rule = self.optimiser.state_dict()
+        return {"state": {str(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]}
+
+    def load_rule(self, rule: dict[str, Any]) -> None:
+        """Let the optimiser remember what another one did."""
+        self.optimiser.load_state_dict(
+            {"state": {int(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]}
+        )
 
 
 class _Objective(nn.Module):
