@@ -19,9 +19,13 @@ SETTINGS = {"_sklearn_output_config", "_metadata_request"}  # scikit-learn's not
 BUNDLED = {"diabetes": load_diabetes, "iris": load_iris, "digits": load_digits}
 
 
-def for_methods(where: Callable[[type[Method]], bool] = lambda cls: True) -> pytest.MarkDecorator:
-    """Run a test once for each method that satisfies the condition, so that a failure names the method."""
-    return pytest.mark.parametrize("cls", [pytest.param(c, id=c.__name__) for c in registry().values() if where(c)])
+def for_methods(where: Callable[[type[Method]], bool] = lambda cls: True, data: str = "table") -> pytest.MarkDecorator:
+    """Run a test once for each method that satisfies the condition, so that a failure names the method.
+
+    Of the methods that learn from ``data``: "table", "images", or "any".
+    """
+    found = [c for c in registry().values() if data in ("any", c.card.data) and where(c)]
+    return pytest.mark.parametrize("cls", [pytest.param(c, id=c.__name__) for c in found])
 
 
 def has(*verbs: str) -> Callable[[type[Method]], bool]:
@@ -97,8 +101,10 @@ class Experience:
 
 
 def experience(cls: type[Method], seed: int, N: int = 60, D: int = 4, K: int | None = None) -> Experience:
-    """A small problem that the method can learn: a linear one with noise, or clusters with labels."""
+    """A small problem that the method can learn: a linear one with noise, clusters with labels, or images of bars."""
     rng = np.random.default_rng([seed, 7])
+    if cls.card.data == "images":
+        return images(cls, rng, N, 8 + D, K)
     X = rng.normal(size=(N, D)) * rng.uniform(0.5, 3.0, D) + rng.normal(size=D)
     targets = {get_task(name).target for name in cls.card.tasks}
     if "number" in targets:
@@ -115,6 +121,20 @@ def experience(cls: type[Method], seed: int, N: int = 60, D: int = 4, K: int | N
     return Experience(X if takes_negative(cls) else np.abs(X))
 
 
+def images(cls: type[Method], rng: np.random.Generator, N: int, side: int, K: int | None = None) -> Experience:
+    """Grey images of a bright bar, upright, level or slanting, each in another place; a number is where it stands."""
+    X, at = rng.uniform(0, 0.4, (N, side, side)), rng.integers(1, side - 1, N)
+    C = number_of_classes(cls)
+    y = rng.permutation(np.arange(N) % C)
+    for n in range(N):
+        rows, columns = np.arange(side), np.full(side, at[n])
+        where = ((rows, columns), (columns, rows), (rows, (rows + at[n]) % side))[y[n]]
+        X[n][where] = 1.0
+    if not labelled(cls):
+        return Experience(X, at / side if supervised(cls) else None)
+    return Experience(X, y if K is None else np.column_stack([y] * K), tuple(range(C)))
+
+
 def answering(cls: type[Method]) -> str:
     """The verb that answers for each item, whatever the kind."""
     return next(verb for verb in ("predict", "transform", "log_prob", "fit_predict") if hasattr(cls, verb))
@@ -123,6 +143,8 @@ def answering(cls: type[Method]) -> str:
 def bundled(cls: type[Method]) -> Experience:
     """The bundled data that the table of tasks names for the method's first task."""
     X, y = BUNDLED[TASKS[cls.card.tasks[0]].example](return_X_y=True)
+    if cls.card.data == "images":
+        X, y = load_digits().images / 16, load_digits().target
     if labelled(cls) and number_of_classes(cls) == 2:
         y = y == 2
     return Experience(X, y.astype(np.float64) if supervised(cls) else None)
@@ -171,6 +193,8 @@ def same(a: Any, b: Any) -> bool:
         return type(a) is type(b) and same(mine, its)
     if isinstance(a, torch.Tensor):
         return isinstance(b, torch.Tensor) and a.dtype == b.dtype and same(a.numpy(force=True), b.numpy(force=True))
+    if isinstance(a, torch.nn.Module):
+        return type(a) is type(b) and same(dict(a.state_dict()), dict(b.state_dict()))
     if sparse.issparse(a):
         return sparse.issparse(b) and same(a.toarray(), b.toarray())
     if isinstance(a, np.ndarray):

@@ -31,7 +31,7 @@ def learned(method):
     return {name: value for name, value in vars(method).items() if name not in type(method).parameters()}
 
 
-@for_methods()
+@for_methods(data="any")
 def test_fit_returns_self_and_learns_names_with_an_underscore(cls, seed):
     method = cls.example()
     assert experience(cls, seed).teach(method) is method
@@ -39,7 +39,7 @@ def test_fit_returns_self_and_learns_names_with_an_underscore(cls, seed):
     assert same({n: getattr(method, n) for n in cls.parameters()}, cls.example().get_params(deep=False))
 
 
-@for_methods()
+@for_methods(data="any")
 def test_the_same_data_and_seed_give_the_same_answer(cls, seed):
     data = experience(cls, seed)
     first, second = data.teach(cls.example()), data.teach(cls.example())
@@ -48,7 +48,7 @@ def test_the_same_data_and_seed_give_the_same_answer(cls, seed):
     assert same(answers(first, data.X), answers(first, data.X)), "asking changes nothing"
 
 
-@for_methods()
+@for_methods(data="any")
 def test_refitting_forgets(cls, seed):
     wide, narrow = experience(cls, seed, D=6), experience(cls, seed + 1, N=40, D=3)
     twice = narrow.teach(wide.teach(cls.example()))
@@ -57,7 +57,7 @@ def test_refitting_forgets(cls, seed):
     assert same(answers(twice, narrow.X), answers(once, narrow.X))
 
 
-@for_methods()
+@for_methods(data="any")
 def test_inputs_and_parameters_are_not_changed(cls, seed):
     data = experience(cls, seed)
     weights = np.linspace(0.5, 2.0, len(data)) if takes_weights(cls) else None
@@ -72,7 +72,7 @@ def test_inputs_and_parameters_are_not_changed(cls, seed):
     assert same([v.numpy() for v in tensors.parts()], list(before[0].parts()))
 
 
-@for_methods()
+@for_methods(data="any")
 def test_global_random_state_is_neither_read_nor_moved(cls, seed):
     data = experience(cls, seed)
     results = []
@@ -89,7 +89,7 @@ def test_global_random_state_is_neither_read_nor_moved(cls, seed):
         assert same(list(results[0]), list(results[1]))
 
 
-@for_methods()
+@for_methods(data="any")
 def test_the_warning_filters_and_thread_counts_are_left_alone(cls, seed):
     data, before = experience(cls, seed), (list(warnings.filters), torch.get_num_threads(), torch.get_default_dtype())
     answers(data.teach(cls.example()), data.X)
@@ -162,7 +162,7 @@ def test_the_card_says_what_learning_more_promises(cls, seed):
     )
 
 
-@for_methods(lambda cls: bool(cls.card.incremental))
+@for_methods(lambda cls: bool(cls.card.incremental), data="any")
 def test_the_card_promises_only_what_is_there(cls):
     assert callable(getattr(cls, "partial_fit", None))
 
@@ -187,7 +187,7 @@ def test_a_failed_fit_leaves_a_fitted_method_as_it_was(cls, seed):
     assert vars(fresh).keys() == cls.parameters().keys()
 
 
-@for_methods()
+@for_methods(data="any")
 def test_history_is_finite_and_moves_as_declared(cls, seed):
     data, events = experience(cls, seed), []
     with observing(events.append):
@@ -215,7 +215,7 @@ def test_history_is_finite_and_moves_as_declared(cls, seed):
     assert not running
 
 
-@for_methods(lambda cls: "max_iter" in cls.parameters())
+@for_methods(lambda cls: "max_iter" in cls.parameters(), data="any")
 def test_too_few_steps_warn_once_with_the_remedy(cls, seed):
     data = bundled(cls) if supervised(cls) else experience(cls, seed)
     method = cls.example().set_params(max_iter=2)
@@ -231,7 +231,7 @@ def test_too_few_steps_warn_once_with_the_remedy(cls, seed):
         assert not told or resamples(cls), f"warned, and yet {method.stopped_}"
 
 
-@for_methods()
+@for_methods(data="any")
 def test_nothing_listens_and_nothing_is_slowed(cls, seed):
     data, events = experience(cls, seed), []
     quiet = data.teach(cls.example())

@@ -14,7 +14,7 @@ def test_names_are_unique():
     assert len(methods()) == len(registry())
 
 
-@for_methods()
+@for_methods(data="any")
 def test_the_card_is_complete(cls):
     card = cls.card
     assert card.tasks and set(card.tasks) <= TASKS.keys()
@@ -23,7 +23,7 @@ def test_the_card_is_complete(cls):
     assert any(has(TASKS[name].verbs[0])(cls) for name in card.tasks), "the first verb of its task answers it"
 
 
-@for_methods()
+@for_methods(data="any")
 def test_the_module_is_a_page(cls):
     page = importlib.import_module(cls.__module__).__doc__ or ""
     assert ".. math::" in page, "the model in display mathematics"
@@ -52,7 +52,7 @@ def test_formulas_are_found_in_every_form():
     assert list(formulas(page)) == ["a", "b", "c", "e", "f"]
 
 
-@for_methods()
+@for_methods(data="any")
 def test_the_mathematics_of_the_page_can_be_drawn(cls):
     from matplotlib.mathtext import MathTextParser
 
@@ -61,7 +61,7 @@ def test_the_mathematics_of_the_page_can_be_drawn(cls):
         parser.parse(f"${formula}$")
 
 
-@for_methods()
+@for_methods(data="any")
 def test_the_docstrings_are_complete(cls):
     doc = inspect.getdoc(cls)
     title = doc.splitlines()[0]
@@ -73,7 +73,7 @@ def test_the_docstrings_are_complete(cls):
     assert "Parameters\n----------" in inspect.getdoc(cls.fit), "fit names its data and their shapes"
 
 
-@for_methods()
+@for_methods(data="any")
 def test_the_examples_run(cls):
     module = importlib.import_module(cls.__module__)
     runner, ran = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), 0
@@ -84,7 +84,7 @@ def test_the_examples_run(cls):
     assert ran
 
 
-@for_methods()
+@for_methods(data="any")
 def test_learned_values_are_described(cls):
     """Every attribute that the class documents is there after a fit, and ends in an underscore."""
     doc = inspect.getdoc(cls)

@@ -40,7 +40,7 @@ def outside(p):
     return found
 
 
-@for_methods()
+@for_methods(data="any")
 def test_the_constructor_only_stores(cls):
     method = cls.example()
     assert vars(method).keys() == cls.parameters().keys(), "the constructor sets parameters and nothing else"
@@ -50,7 +50,7 @@ def test_the_constructor_only_stores(cls):
     assert "__init__" not in vars(cls) or cls.__init__.__qualname__ == f"{cls.__qualname__}.__init__"
 
 
-@for_methods()
+@for_methods(data="any")
 def test_the_signature_is_true(cls):
     signature = inspect.signature(cls)
     assert list(signature.parameters) == sorted(
@@ -63,7 +63,7 @@ def test_the_signature_is_true(cls):
     assert cls().get_params(deep=False) == {n: p.default for n, p in cls.parameters().items()}
 
 
-@for_methods()
+@for_methods(data="any")
 def test_clone_and_set_params_go_round(cls, seed):
     method = cls.example()
     fitted = experience(cls, seed).teach(cls.example())
@@ -74,7 +74,7 @@ def test_clone_and_set_params_go_round(cls, seed):
     assert same(cls().set_params(**method.get_params(deep=False)).get_params(), method.get_params())
 
 
-@for_methods()
+@for_methods(data="any")
 def test_the_repr_shows_what_differs_from_the_default(cls):
     assert repr(cls()) == f"{cls.__name__}()"
     for name, p in cls.parameters().items():
@@ -82,7 +82,7 @@ def test_the_repr_shows_what_differs_from_the_default(cls):
             assert repr(cls(**{name: not p.default})) == f"{cls.__name__}({name}={not p.default})"
 
 
-@for_methods()
+@for_methods(data="any")
 def test_an_unknown_parameter_is_answered_with_the_nearest(cls):
     with pytest.raises(TypeError, match="no parameter 'no_such_thing'"):
         cls(no_such_thing=1)
@@ -99,7 +99,7 @@ def test_an_unknown_parameter_is_answered_with_the_nearest(cls):
                 cls().set_params(**{misspelt: 1})
 
 
-@for_methods(lambda cls: cls.parameters())
+@for_methods(lambda cls: cls.parameters(), data="any")
 def test_a_parameter_outside_of_its_range_stops_fit_before_anything_changes(cls, seed):
     data = experience(cls, seed)
     fitted = data.teach(cls.example())
@@ -117,7 +117,7 @@ def test_a_parameter_outside_of_its_range_stops_fit_before_anything_changes(cls,
             assert same(dict(vars(fitted)), before)
 
 
-@for_methods(lambda cls: cls.parameters())
+@for_methods(lambda cls: cls.parameters(), data="any")
 def test_declarations_are_complete(cls):
     for name, p in cls.parameters().items():
         assert p.doc and not p.doc.endswith("."), f"{name}: one line of meaning, without a full stop"
@@ -133,7 +133,7 @@ def test_declarations_are_complete(cls):
                 p.check(p.tune.at(float(u)), cls.__name__)
 
 
-@for_methods(lambda cls: "random_state" in cls.parameters())
+@for_methods(lambda cls: "random_state" in cls.parameters(), data="any")
 def test_random_state_takes_a_generator_and_keeps_the_seed(cls, seed):
     data = experience(cls, seed)
     fits = [data.teach(cls.example().set_params(random_state=np.random.RandomState(5))) for _ in range(2)]

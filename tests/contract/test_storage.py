@@ -36,7 +36,7 @@ def test_a_stored_method_comes_back_bit_for_bit(cls, seed, tmp_path, form):
     assert same(clone(again).get_params(), method.get_params())
 
 
-@for_methods()
+@for_methods(data="any")
 def test_an_unfitted_method_is_stored_too(cls, seed, tmp_path):
     back = peira.load(cls.example().save(tmp_path / "model"))
     assert vars(back).keys() == cls.parameters().keys() and same(back.get_params(), cls.example().get_params())
@@ -44,7 +44,7 @@ def test_an_unfitted_method_is_stored_too(cls, seed, tmp_path):
     assert same(answers(data.teach(back), data.X), answers(data.teach(cls.example()), data.X))
 
 
-@for_methods(has("partial_fit"))
+@for_methods(has("partial_fit"), data="any")
 def test_learning_goes_on_after_loading(cls, seed, tmp_path):
     data = experience(cls, seed)
     method = data[:30].teach(cls.example(), verb="partial_fit")
@@ -54,7 +54,7 @@ def test_learning_goes_on_after_loading(cls, seed, tmp_path):
     assert same(vars(back), vars(method))
 
 
-@for_methods()
+@for_methods(data="any")
 def test_a_copy_and_a_pickle_for_workers_are_equal(cls, seed):
     import pickle  # joblib's workers need it; nothing of Peira reads one from a file
 
@@ -87,7 +87,7 @@ def taught_and_stored(cls, seed, folder):
 
 
 def places(tree, path=()):
-    """The learned leaves of a description, three of each list, with the path that leads to them."""
+    """The learned leaves of a description, three of each list and net, with the path that leads to them."""
     if isinstance(tree, dict) and tree.get("$") in ("dict", "tuple"):
         tree, path = tree["items"], (*path, "items")
     if isinstance(tree, dict) and "$" not in tree:
@@ -98,6 +98,10 @@ def places(tree, path=()):
             yield from places(tree[i], (*path, i))
     elif isinstance(tree, dict) and tree.get("$") == "method":
         yield from places(tree["learned"], (*path, "learned"))
+    elif isinstance(tree, dict) and tree.get("$") == "net":
+        names = list(tree["state"])
+        for name in dict.fromkeys((names[0], names[len(names) // 2], names[-1])):
+            yield (*path, "state", name), tree["state"][name]
     else:
         yield path, tree
 
@@ -153,7 +157,7 @@ def loads_and_answers_or_is_refused(folder, honest, X):
     assert np.isfinite(said[first]).all() or not np.isfinite(honest[first]).all()
 
 
-@for_methods()
+@for_methods(data="any")
 @pytest.mark.parametrize("harm", HARM)
 def test_a_learned_array_that_no_fit_gives_is_refused(cls, seed, tmp_path, harm):
     X, honest, stored = taught_and_stored(cls, seed, tmp_path / "model")
@@ -175,7 +179,7 @@ def test_a_learned_array_that_no_fit_gives_is_refused(cls, seed, tmp_path, harm)
             loads_and_answers_or_is_refused(tmp_path / "model", honest, X)
 
 
-@for_methods()
+@for_methods(data="any")
 def test_a_learned_value_of_another_type_is_refused(cls, seed, tmp_path):
     X, honest, stored = taught_and_stored(cls, seed, tmp_path / "model")
     for path, leaf in places(stored[0]["learned"]):
@@ -187,7 +191,7 @@ def test_a_learned_value_of_another_type_is_refused(cls, seed, tmp_path):
                 loads_and_answers_or_is_refused(tmp_path / "model", honest, X)
 
 
-@for_methods()
+@for_methods(data="any")
 def test_a_learned_value_that_is_missing_is_refused(cls, seed, tmp_path):
     X, honest, stored = taught_and_stored(cls, seed, tmp_path / "model")
     for name in stored[0]["learned"]:

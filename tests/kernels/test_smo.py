@@ -289,3 +289,24 @@ def test_the_folds_of_a_small_machine_are_those_of_the_working_sets(seed, few):
     fast = method._held_out(rows.subset(np.arange(120)), s, w, fold, machine)
     slow = SupportVectorClassifier._held_out(method, rows, s, w, fold, machine)
     np.testing.assert_allclose(fast, slow, atol=1e-4)
+
+
+@pytest.mark.parametrize("nu", [False, True])
+def test_a_problem_that_nobody_watches_has_the_same_solution(nu, seed):
+    X, s = two_classes("wine")
+    rows = KernelRows.of_products(X, "rbf", gamma=0.05)
+    p, C, a0 = (np.zeros(len(s)), np.ones(len(s)), None) if nu else (-np.ones(len(s)), np.full(len(s), 10.0), None)
+    if nu:
+        a0 = np.where(s > 0, 20 / (s > 0).sum(), 20 / (s < 0).sum())
+    quiet, seen = (solve(rows, s, p, C, a0, tol=1e-8, nu=nu, owner=owner) for owner in (None, ModelOfNothing()))
+    assert quiet.converged and seen.converged and quiet.gap <= 1e-8
+    np.testing.assert_allclose(quiet.alpha, seen.alpha, atol=1e-6)
+    np.testing.assert_allclose(quiet.gradient, seen.gradient, atol=1e-7)
+    assert quiet.objective == pytest.approx(seen.objective, rel=1e-12)
+    assert quiet.rho == pytest.approx(seen.rho, abs=1e-6)
+    few = solve(rows, s, p, C, a0, tol=1e-12, nu=nu, max_iter=1)
+    assert few.n_iter == 1 and few.n_pairs > 0
+
+
+class ModelOfNothing:
+    """Something to keep a history in."""

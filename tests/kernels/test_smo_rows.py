@@ -89,3 +89,14 @@ def test_a_matrix_that_is_there():
     part = rows.subset(np.array([2, 0]))
     np.testing.assert_array_equal(part.rows(np.array([1])), (K + K.T)[[0]][:, [2, 0]])
     np.testing.assert_array_equal(part.complete(), (K + K.T)[np.ix_([2, 0], [2, 0])])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_short_exponentials_are_right_to_the_last_digit_or_two(dtype, seed):
+    P = (-(10.0 ** np.random.default_rng(seed).uniform(-9, np.log10(87), (30, 257)))).astype(dtype)
+    P[0, :4] = 0.0, 1e-6, -86.9, -1e4
+    E = np.empty(P.shape, np.float32)
+    smo_kernels.short_exponentials(P, E, np.empty(P.shape[1], np.int32))
+    exact = np.exp(np.clip(P.astype(np.float64), -87, 0))
+    np.testing.assert_allclose(E, exact, rtol=2 * np.finfo(np.float32).eps)
+    assert E[0, 0] == E[0, 1] == 1

@@ -12,7 +12,9 @@ from sklearn.mixture import GaussianMixture as Oracle
 import peira
 from peira.latent import GaussianMixture, MixtureOfFactorAnalysers, StudentMixture
 from peira.latent import gaussian_components as engine
+from peira.latent.gaussian_forms import add_thin_product, thin_product
 from peira.latent.mixture import MixtureWarning
+from peira.latent.mixture_components import share_out
 
 SHAPES = ["full", "tied", "diag", "spherical"]
 shapes = pytest.mark.parametrize("shape", SHAPES)
@@ -231,3 +233,23 @@ def test_outliers_do_not_pull_a_mixture_of_t(seed):
         warnings.simplefilter("ignore", ConvergenceWarning)
         m = StudentMixture(2, df=3.0, random_state=0, tol=1e-5, max_iter=200).fit(X)
     assert np.abs(np.sort(m.locations_[:, 0]) - [-4, 4]).max() < 0.8
+
+
+@pytest.mark.parametrize(("K", "P", "n"), [(1, 1, 1), (2, 3, 1), (3, 7, 50), (20, 4, 9)])
+def test_thin_products_are_products(seed, K, P, n):
+    A, B, R = (torch.randn(*shape, dtype=torch.float64) for shape in ((K, P), (P, n), (K, n)))
+    out = torch.ones(K, P, dtype=torch.float64)
+    torch.testing.assert_close(thin_product(A, B), A @ B)
+    assert thin_product(A, B).is_contiguous()
+    add_thin_product(out, R, B)
+    torch.testing.assert_close(out, 1 + R @ B.T)
+
+
+def test_components_far_below_the_best_get_no_share_at_all(seed):
+    L = torch.tensor([[0.0, -5.0, -1e9, -torch.inf], [-680.0, -5.0, 0.0, -3.0], [-700.0, -900.0, -740.0, -1e308]])
+    L = L.double()
+    exact = L.softmax(0)
+    total = share_out(R := L.clone(), None)
+    torch.testing.assert_close(total, L.logsumexp(0).sum())
+    torch.testing.assert_close(R, torch.where(exact > 1e-299, exact, 0.0), rtol=1e-12, atol=0)
+    assert (R[R > 0] > torch.finfo(R.dtype).tiny).all() and (R[2] == 0).all()

@@ -21,7 +21,7 @@ from tests.contract.discovery import (
     takes_weights,
 )
 
-classifying = for_methods(labelled)
+classifying = for_methods(labelled, data="any")
 with_probabilities = for_methods(lambda cls: labelled(cls) and has("predict_dist")(cls))
 
 
@@ -66,7 +66,7 @@ def test_the_order_of_the_rows_does_not_matter(cls, seed):
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
-@for_methods(lambda cls: labelled(cls) and has("decision_function")(cls))
+@for_methods(lambda cls: labelled(cls) and has("decision_function")(cls), data="any")
 def test_the_decision_is_the_largest_score(cls, seed):
     data = experience(cls, seed)
     for y in (data.y, np.minimum(data.y, 1)):

@@ -9,8 +9,18 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 import peira
-from peira.core.errors import LearningError
-from peira.training import InMemory, Player, Stream, Training, minimise, train, updates_of, watching_layers
+from peira.core.errors import DataError, LearningError
+from peira.training import (
+    InMemory,
+    Player,
+    Stream,
+    Training,
+    checkpointing,
+    minimise,
+    train,
+    updates_of,
+    watching_layers,
+)
 
 LOSS = nn.functional.mse_loss
 
@@ -256,3 +266,82 @@ def test_an_interruption_ends_it_and_keeps_what_was_learned():
             module, lambda x, t: LOSS(module(x), t), InMemory(X, y, size=8, seed=0), Training(epochs=50), owner=owner
         )
     assert owner.stopped_ == "out of time" and owner.n_iter_ == 1
+
+
+def test_weights_whose_loss_overflows_are_not_kept(seed):
+    w = nn.Linear(1, 1)
+    one = torch.ones(8, 1)
+    training = Training(optimiser="sgd", learning_rate=50.0, updates=1000)
+    with pytest.warns(ConvergenceWarning, match="Kept are the weights of"):
+        minimise(w, lambda x: (w(x) ** 2).mean(), InMemory(one, size=2, seed=seed), training)
+    assert torch.isfinite((w(one) ** 2).mean())
+
+
+@pytest.mark.parametrize("average", [None, 0.9])
+def test_a_gradient_that_is_no_number_leaves_numbers(average):
+    w, asked = nn.Linear(1, 1), 0
+
+    def loss(x):  # the slope of a root at zero, at the last update of the first epoch
+        nonlocal asked
+        asked += 1
+        value = w(x).mean()
+        return value**2 + (torch.sqrt(value * 0).sum() if asked == 4 else 0.0)
+
+    with pytest.warns(ConvergenceWarning, match="no longer finite"):
+        minimise(w, loss, InMemory(torch.ones(8, 1), size=2, seed=0), Training(optimiser="sgd", average=average))
+    assert torch.isfinite(w.weight).all()
+
+
+def test_a_trial_of_the_line_search_may_leave_where_the_loss_is_defined():
+    w = nn.ParameterList([nn.Parameter(torch.tensor([3.0]))])
+    training = Training(optimiser="lbfgs", learning_rate=20.0, batch_size=None, updates=20)
+    batches = InMemory(torch.ones(4, 1), size=None, seed=0, shuffle=False)
+    minimise(w, lambda x: (w[0] - torch.log(w[0])).sum() + 0 * x.sum(), batches, training)
+    assert abs(w[0].item() - 1) < 1e-3
+
+
+def test_a_training_cut_by_a_budget_goes_on_as_if_it_had_not_been(tmp_path, seed):
+    X, y = problem(seed, N=400)
+
+    def learn(folder, seconds):
+        while True:
+            module, owner = net(), type("Owner", (), {})()
+            training = Training(optimiser="sgd", learning_rate=0.02, updates=1500, patience=3)
+            with checkpointing(folder, every=1e9), peira.limiting(seconds):
+                minimise(
+                    module, lambda a, b, m=module: LOSS(m(a), b), InMemory(X, y, size=1, seed=0), training, owner=owner,
+                    evaluate=lambda m=module: {"loss": float(LOSS(m(X[:50]), y[:50]))},
+                )  # fmt: skip
+            if owner.stopped_ != "out of time":
+                return flat(module), owner.history_
+
+    (whole, history), (cut, again) = learn(tmp_path / "whole", None), learn(tmp_path / "cut", 0.2)
+    assert torch.equal(whole, cut)
+    assert history == again
+
+
+def test_what_is_asked_wrongly_is_said():
+    with pytest.raises(DataError, match="not a single item"):
+        InMemory(torch.zeros(0, 3), size=None, seed=0)
+    w = nn.Linear(1, 1)
+    stream = Stream(lambda epoch: [(torch.ones(1, 1),)] * 2, 3)
+    with pytest.raises(DataError, match="epoch 1 ended after 2 of 3 batches"):
+        minimise(w, lambda x: (w(x) ** 2).mean(), stream, Training(epochs=1))
+    training = Training(updates=1)
+    with pytest.raises(TypeError, match="tells at least its loss"):
+        train(
+            lambda batch, players: {},
+            {"w": Player(w, training, 1)},
+            InMemory(torch.ones(1, 1), size=1, seed=0),
+            training,
+        )
+
+
+def test_what_was_put_aside_is_always_asked_once():
+    X, y = problem(0)
+    module, asked = net(), []
+    minimise(
+        module, lambda a, b: LOSS(module(a), b), InMemory(X, y, size=8, seed=0), Training(updates=7, evaluate_every=50),
+        evaluate=lambda: asked.append(1) or {"loss": 1.0},
+    )  # fmt: skip
+    assert asked == [1]

@@ -12,8 +12,9 @@ from torch import nn
 from peira.training import InMemory, Player, Training, join_processes, minimise, share, train, updates_of
 
 torch.set_num_threads(1)
-out, kind = sys.argv[1], sys.argv[2]
-with join_processes("gloo") as (rank, size):
+
+
+def learned(kind, size):
     g = torch.Generator().manual_seed(0)
     X = torch.randn(48, 5, generator=g)
     y = X.sum(1, keepdim=True).sin()
@@ -25,37 +26,47 @@ with join_processes("gloo") as (rank, size):
     def evaluate():
         return {"loss": float(((net(X) - y) ** 2).mean())}
 
+    def step(batch, players):
+        loss = ((players["net"](batch[0]) - batch[1]) ** 2).mean()
+        players["net"].minimise(loss)
+        return {"loss": loss.detach()}
+
     if kind == "players":
-        player = Player(net, training, updates_of(training, batches))
-
-        def step(batch, players):
-            loss = ((players["net"](batch[0]) - batch[1]) ** 2).mean()
-            players["net"].minimise(loss)
-            return {"loss": loss.detach()}
-
-        train(step, {"net": player}, batches, training, seed=7)
+        train(step, {"net": Player(net, training, updates_of(training, batches))}, batches, training, seed=7)
     else:
         minimise(net, lambda x, t: ((net(x) - t) ** 2).mean(), batches, training, seed=7,
                  evaluate=evaluate if kind == "evaluated" else None)
     whole = {n: w.full_tensor() if hasattr(w, "full_tensor") else w for n, w in net.state_dict().items()}
-    state = {n: w.detach().clone() for n, w in whole.items()}
+    return {n: w.detach().clone() for n, w in whole.items()}
+
+
+with join_processes("gloo") as (rank, size):
+    weights = {kind: learned(kind, size) for kind in sys.argv[2:]}
     if rank == 0:
-        torch.save(state, out)
+        torch.save(weights, sys.argv[1])
 """
+KINDS = ("copied", "players", "evaluated", "sharded")
 
 
-@pytest.mark.parametrize("kind", ["copied", "players", "evaluated", "sharded"])
-def test_two_processes_equal_one_with_the_doubled_batch(tmp_path, kind):
-    script = tmp_path / "script.py"
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """What one process learns, and what two learn together."""
+    folder = tmp_path_factory.mktemp("processes")
+    script = folder / "script.py"
     script.write_text(SCRIPT)
-    weights = []
-    for processes in (1, 2):
-        out = tmp_path / f"{processes}.pt"
-        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes == 2 else []
+    found = []
+    for launch in ([], ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]):
+        out = folder / f"{len(found)}.pt"
         ran = subprocess.run(
-            [sys.executable, *launch, str(script), str(out), kind], capture_output=True, text=True, timeout=240
+            [sys.executable, *launch, str(script), str(out), *KINDS], capture_output=True, text=True, timeout=240
         )
         assert ran.returncode == 0, ran.stderr[-3000:]
-        weights.append(torch.load(out, weights_only=True))
-    for name, w in weights[0].items():
-        torch.testing.assert_close(w, weights[1][name], rtol=0, atol=1e-6)
+        found.append(torch.load(out, weights_only=True))
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_equal_one_with_the_doubled_batch(weights, kind):
+    alone, together = (w[kind] for w in weights)
+    for name, w in alone.items():
+        torch.testing.assert_close(w, together[name], rtol=0, atol=1e-6)

@@ -14,8 +14,8 @@ from rich.text import Text
 from ..core.errors import DataError, ParameterError, closest
 from ..core.persistence import load, write_atomically
 from ..core.text import printable
-from ..experience.reading import read
 from ..measures import get_measure
+from ..study.asking import inputs_for
 from ..study.comparing import compare as compare_models
 from ..study.learning import learn as run_learn
 from ..study.learning import parse_duration
@@ -64,14 +64,17 @@ def learn(
 
 
 def predict(model: str, source: str, *, output: str | None, level: float | None, proba: bool) -> None:
-    """``peira predict``: a csv with what the model says of each row, in the order of the rows."""
+    """``peira predict``: a csv with what the model says of each row or image, in their order."""
     if output is not None and Path(output).exists():
         raise FileExistsError(f"{output} exists already, and nothing is overwritten")
-    fitted, table = load(model), read(source)
+    fitted = load(model)
+    table, _ = inputs_for(fitted, source)
     if hasattr(fitted, "answers"):  # without a target there may be more, or something else, to say than a prediction
         columns = {name: values.tolist() for name, values in fitted.answers(table).items()}
     else:
         columns = {"prediction": np.asarray(fitted.predict(table)).tolist()}
+    if (names := getattr(table, "names", None)) is not None and fitted.card.data == "images":
+        columns = {"image": names.tolist(), **columns}
     if proba:
         if not hasattr(fitted, "predict_proba"):
             raise DataError(f"{type(fitted).__name__} predicts no labels: there are no probabilities to give")
@@ -193,7 +196,8 @@ def _plan(source: str | None, options: dict[str, Any], as_json: bool) -> None:
         Text(
             f"{plan['task']}{'' if study.target is None else f' of {printable(study.target)!r}'} by "
             f"{study.measure.title}: "
-            f"{plan['rows']} rows, {plan['folds']} folds"
+            f"{plan['rows']} {study.material.item}s, "
+            + (f"{plan['folds']} folds" if plan["folds"] > 1 else f"{len(study.folds[0][1])} of them held out")
         )
     )
     grid = printing.grid("method", "basis functions", "settings to try", "left out because")

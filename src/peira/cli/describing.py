@@ -17,7 +17,10 @@ from ..core.params import describe
 from ..core.text import printable
 from ..experience.reading import read
 from ..experience.roles import infer_roles
+from ..study.image_material import ImageMaterial, open_images_source
 from . import printing
+
+_LABELS = 100
 
 
 def methods(name: str | None, *, task: str | None, as_json: bool) -> None:
@@ -41,6 +44,8 @@ def methods(name: str | None, *, task: str | None, as_json: bool) -> None:
 
 def data(source: str, *, target: str | None, as_json: bool) -> None:
     """``peira data``."""
+    if (images := open_images_source(source, {"target": target})) is not None:
+        return _images(images, as_json)
     table = read(source)
     roles = infer_roles(table, target or table.suggested_target)
     if as_json:
@@ -67,6 +72,30 @@ def data(source: str, *, target: str | None, as_json: bool) -> None:
     console.print(grid)
     if len(roles.profiles) > 200:
         console.print(f"and {len(roles.profiles) - 200} more columns (all of them with --json)")
+
+
+def _images(images: ImageMaterial, as_json: bool) -> None:
+    """How many images of what size there are, how many of each label, and what was decided in reading them."""
+    profile = images.profile()
+    if as_json:
+        return printing.print_json(profile)
+    console = printing.console()
+    console.print(Text(f"{profile['images']} images of {images.size}"))
+    told = [*profile["notes"]]
+    if profile["repeated"]:
+        told.append(f"{profile['repeated']} of them repeat an earlier one")
+    told.append("classification: a label stands beside each image" if profile["labels"] else "no labels beside them")
+    for note in told:
+        console.print(Text(f"  {printable(note)}"))
+    if not profile["labels"]:
+        return
+    grid = printing.grid("label", "images", "share")
+    for line in profile["labels"][:_LABELS]:
+        share = f"{100 * line['count'] / profile['images']:.1f} %"
+        grid.add_row(printing.cell(line["label"]), str(line["count"]), share)
+    console.print(grid)
+    if len(profile["labels"]) > _LABELS:
+        console.print(f"and {len(profile['labels']) - _LABELS} more labels (all of them with --json)")
 
 
 def doctor(*, as_json: bool) -> None:
@@ -104,7 +133,7 @@ def _method_page(cls: type, as_json: bool) -> None:
     ]
     card = {
         n: getattr(cls.card, n)
-        for n in ("tasks", "reference", "cost", "exact", "incremental", "sparse", "missing", "multi_output")
+        for n in ("tasks", "data", "reference", "cost", "exact", "incremental", "sparse", "missing", "multi_output")
     }
     page = sys.modules[cls.__module__].__doc__ or ""
     if as_json:

@@ -21,11 +21,14 @@ Source = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="csv, tsv, parquet, jsonl or npz (plain or .gz), '-' for stdin, or example:NAME (iris, diabetes, wine, "
-        "breast_cancer, digits, linnerud)",
+        "breast_cancer, digits, linnerud). Images: a folder with a sub-folder for each class, npz with images and "
+        "labels, or idx files as MNIST's (name the one of the images; the labels are found beside it)",
         show_default=False,
     ),
 ]
-Target = Annotated[str | None, typer.Option("-y", "--target", help="The column to predict.")]
+Target = Annotated[
+    str | None, typer.Option("-y", "--target", help="The column to predict (of images in npz: the array of labels).")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -73,15 +76,20 @@ def learn(
         typer.Option("-M", "--measure", help="What counts, such as rmse, r2, log_loss, accuracy, roc_auc, silhouette."),
     ] = None,
     methods: Annotated[str, typer.Option(help="'all', or names separated by commas (see: peira methods).")] = "all",
-    budget: Annotated[str | None, typer.Option(help="Time for the search, such as 90s, 5m or 1h.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time for the search, such as 90s, 5m or 1h; of images, for search and last fit.")
+    ] = None,
     trials: Annotated[int, typer.Option(min=1, help="The most settings that each method may try.")] = 8,
     cv: Annotated[
         str,
         typer.Option(
-            help="Folds: a number, 'time:COLUMN' (later rows are tested) or 'group:COLUMN' (groups stay whole)."
+            help="Folds: a number, 'holdout' (one part is judged once), 'time:COLUMN' (later rows are tested) or "
+            "'group:COLUMN' (groups stay whole). auto: 5, and a hold-out for 10,000 images or more."
         ),
-    ] = "5",
-    test: Annotated[str | None, typer.Option(help="A further table on which the winner is measured once.")] = None,
+    ] = "auto",
+    test: Annotated[
+        str | None, typer.Option(help="Further data (a table, images) on which the winner is measured once.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same leaderboard.")] = 0,
     jobs: Annotated[int, typer.Option(help="Processes; -1 is one for each core where the work is worth it.")] = -1,
     output: Annotated[
@@ -106,7 +114,7 @@ def learn(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Compare every suitable method on a table, and report."""
+    """Compare every suitable method on a table or on images, and report."""
     from . import commands
 
     commands.learn(
@@ -127,7 +135,7 @@ def predict(
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities of each label (classification).")] = False,
 ) -> None:
-    """Say of each row of a table what the model says of it: the target, a cluster, a score, a code."""
+    """Say of each row or image what the model says of it: the target, a cluster, a score, a code."""
     from . import commands
 
     commands.predict(model, source, output=output, level=interval, proba=proba)
@@ -138,7 +146,9 @@ def compare(
     models: Annotated[
         list[str], typer.Argument(metavar="RUN|MODEL...", help="Runs or stored models.", show_default=False)
     ],
-    on: Annotated[str | None, typer.Option(help="A table with the target, on which all are measured.")] = None,
+    on: Annotated[
+        str | None, typer.Option(help="A table with the target, or images with labels, on which all are measured.")
+    ] = None,
     target: Target = None,
     measure: Annotated[str | None, typer.Option("-M", "--measure")] = None,
     json: AsJson = False,
@@ -182,7 +192,7 @@ def methods(
 
 @app.command()
 def data(source: Source, target: Target = None, json: AsJson = False) -> None:
-    """Say what is in a table: kinds, missing values, and what was decided in reading it."""
+    """Say what is in a table (kinds, missing values) or among images (sizes, labels), and what was decided."""
     from . import describing
 
     describing.data(source, target=target, as_json=json)

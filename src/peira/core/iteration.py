@@ -328,8 +328,9 @@ def iterate(
 
 def warn_not_converged(owner: Any, name: str, total: int | None, value: str, gap: float, tol: float) -> None:
     """Say once that a fit did not converge, by how much, and what to do."""
+    who = "" if owner is None else f"{type(owner).__name__}: "
     warnings.warn(
-        f"{type(owner).__name__}: {name} did not converge in {total} steps: {value} is {gap:.3g} away, "
+        f"{who}{name} did not converge in {total} steps: {value} is {gap:.3g} away, "
         f"tol is {tol:.3g}; raise max_iter, raise tol, or standardise the inputs",
         ConvergenceWarning,
         stacklevel=3,

@@ -43,7 +43,12 @@ def pack_method(method: Method, tensors: dict[str, torch.Tensor], where: str) ->
     return {
         "method": key,
         "parameters": {n: pack(getattr(method, n), tensors, f"{where}.{n}") for n in method.parameters()},
-        "learned": {n: pack(v, tensors, f"{where}.{n}") for n, v in learned.items()},
+        "learned": {
+            n: _pack_net(v, tensors, where)
+            if n == "net_" and hasattr(method, "build")
+            else pack(v, tensors, f"{where}.{n}")
+            for n, v in learned.items()
+        },
     }
 
 
@@ -68,9 +73,6 @@ def pack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
         return _pack_array(value, tensors, where)
     if isinstance(value, Method):
         return {"$": "method", **pack_method(value, tensors, where)}
-    if isinstance(value, torch.nn.Module):
-        state = {n: _pack_array(t, tensors, f"{where}.{n}") for n, t in value.state_dict().items()}
-        return {"$": "net", "state": state}
     if isinstance(value, Value) and key_of(type(value)) in values():
         parameters = {n: pack(v, tensors, f"{where}.{n}") for n, v in vars(value).items()}
         return {"$": "value", "value": key_of(type(value)), "parameters": parameters}
@@ -78,6 +80,11 @@ def pack(value: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
         f"{where} is a {type(value).__name__}, which is never stored; allowed are None, bool, int, float, str, list, "
         "tuple, dict, arrays of numbers or strings, tensors and methods"
     )
+
+
+def _pack_net(net: torch.nn.Module, tensors: dict[str, torch.Tensor], where: str) -> dict[str, Any]:
+    """The weights of the net that a method builds."""
+    return {"$": "net", "state": {n: _pack_array(t, tensors, f"{where}.{n}") for n, t in net.state_dict().items()}}
 
 
 def _pack_array(value: torch.Tensor | np.ndarray, tensors: dict[str, torch.Tensor], where: str) -> dict[str, Any]:
@@ -137,6 +144,9 @@ def unpack_method(described: dict[str, Any], tensors: dict[str, torch.Tensor]) -
             setattr(method, name, unpack(value, tensors, f"{key}.{name}"))
     for name, value in nets.items():  # last, since nets are built from everything else
         setattr(method, name, _unpack_net(method, name, value, tensors))
+    if nets:  # in the order in which they were stored, so that storing again gives the same file
+        for name in field(described, "learned", dict):
+            vars(method)[name] = vars(method).pop(name)
     if not method.__sklearn_is_fitted__():
         if len(vars(method)) > len(cls.parameters()):
             raise UnreadableError(f"the stored {key} has learned only {', '.join(described['learned'])}")

@@ -24,7 +24,7 @@ def too_good(e: Evidence) -> Finding | None:
     perfect = len(e.observed) >= 200 and errors <= 0.002 * base
     if not perfect and (area is None or area < 0.9999):
         return None
-    said = f"{errors} errors in {len(e.observed)} new rows, where the most frequent label makes {base}."
+    said = f"{errors} errors in {len(e.observed)} new {e.items}, where the most frequent label makes {base}."
     if area is not None:
         said += f" Area under the ROC curve: {area:.6f}."
     first = f" Shuffling {e.importance[0]['name']!r} costs most." if e.importance else ""
@@ -33,7 +33,9 @@ def too_good(e: Evidence) -> Finding | None:
         "Too good to be true?",
         "warning",
         said + first,
-        "Check whether a column was computed from the target or is known only after it; leave such columns out.",
+        "Check whether a column was computed from the target or is known only after it; leave such columns out."
+        if e.tabular
+        else "Check whether something other than what is meant gives the label away: a mark, a size, a background.",
     )
 
 
@@ -53,8 +55,8 @@ def rare_not_found(e: Evidence) -> Finding | None:
         "P111",
         "The rarest label is hardly found",
         "warning",
-        f"{rarest['label']!r} stands in {100 * share:.2g} % of the rows, and {100 * rarest['recall']:.0f} % of its "
-        f"{rarest['support']} rows are found.",
+        f"{rarest['label']!r} stands in {100 * share:.2g} % of the {e.items}, and {100 * rarest['recall']:.0f} % of "
+        f"its {rarest['support']} {e.items} are found.",
         f"If missing it is worse than a false alarm, say by how much: --cost '{rarest['label']}:OTHER=10'. "
         "The probabilities stay as they are, and the threshold follows the costs.",
     )
@@ -91,6 +93,8 @@ def uncalibrated(e: Evidence) -> Finding | None:
         f"{100 * np.mean(happened):.1f} % seen{', too sure of itself' if gap > 0.01 and len(e.classes) > 2 else ''}); "
         f"honest ones would be off by {100 * honest.mean():.1f} by chance.",
         "Learn with --calibrate, which corrects them on rows that the method did not see; see the reliability curve."
+        if e.calibration == "none" and e.tabular
+        else "Use them to rank, not as they are; in a net, label_smoothing or fewer updates make them less sure."
         if e.calibration == "none"
         else f"The correction by {e.calibration!r} was not enough: try another --calibrate, or another method.",
     )
@@ -105,10 +109,10 @@ def few_rows_of_a_label(e: Evidence) -> Finding | None:
     more = f" and {len(few) - 5} more" if len(few) > 5 else ""
     return Finding(
         "P113",
-        "Labels with few rows",
+        f"Labels with few {e.items}",
         "info",
-        f"Fewer than {FEW} rows: {names}{more}.",
-        "Collect more rows of these, join them with a related label, or leave them out and say so.",
+        f"Fewer than {FEW} {e.items}: {names}{more}.",
+        f"Collect more {e.items} of these, join them with a related label, or leave them out and say so.",
     )
 
 
@@ -117,15 +121,15 @@ def never_predicted(e: Evidence) -> Finding | None:
     never = [row for row in e.table if row["support"] >= 5 and not np.any(e.predicted == e.classes.index(row["label"]))]
     if not never:
         return None
-    names = ", ".join(f"{row['label']!r} ({row['support']} rows)" for row in never[:5])
+    names = ", ".join(f"{row['label']!r} ({row['support']} {e.items})" for row in never[:5])
     more = f" and {len(never) - 5} more" if len(never) > 5 else ""
     return Finding(
         "P114",
         "A label is never predicted",
         "warning",
-        f"No row was given: {names}{more}.",
-        "The probabilities may still tell these rows apart: look at their order, and state with --cost what missing "
-        "one costs. Otherwise more rows, or columns that mark them.",
+        f"No {e.item} was given: {names}{more}.",
+        f"The probabilities may still tell these {e.items} apart: look at their order, and state with --cost what "
+        f"missing one costs. Otherwise more {e.items}{', or columns that mark them' * e.tabular}.",
     )
 
 
@@ -153,7 +157,9 @@ def confused_pair(e: Evidence) -> Finding | None:
         "Two labels are taken for each other",
         "info",
         f"{a!r} and {b!r} carry {100 * share:.0f} % of the {errors} errors.",
-        "Look for a column that tells these two apart, or ask whether they should be two labels at all.",
+        "Look for a column that tells these two apart, or ask whether they should be two labels at all."
+        if e.tabular
+        else f"Look at the confused {e.items}: can a person tell them apart, and should they be two labels at all?",
     )
 
 
@@ -176,8 +182,8 @@ def labels_hide_what_is_known(e: Evidence) -> Finding | None:
         "The labels hide what the probabilities know",
         "warning",
         f"{100 * right:.1f} % of the labels are right, and always saying {e.classes[int(counts.argmax())]!r} gives "
-        f"{100 * most:.1f} %; but the probabilities gain {gain.mean():.3f} nats a row over the plain shares.",
-        "Use the probabilities, to rank rows or to act at a threshold: --cost sets it by what mistakes cost.",
+        f"{100 * most:.1f} %; but the probabilities gain {gain.mean():.3f} nats a {e.item} over the plain shares.",
+        f"Use the probabilities, to rank {e.items} or to act at a threshold: --cost sets it by what mistakes cost.",
     )
 
 
@@ -196,9 +202,10 @@ def doubtful_labels(e: Evidence) -> Finding | None:
         "P117",
         "Some labels may be wrong",
         "warning",
-        f"{found} rows have a label that was given at most {100 * SURE:.0f} %, where {expected:.1f} were to be "
+        f"{found} {e.items} have a label that was given at most {100 * SURE:.0f} %, where {expected:.1f} were to be "
         "expected; otherwise the probabilities keep their word.",
-        "Look at them under 'Errors worth a look': a wrong label is mended by hand, a special case wants a column.",
+        "Look at them under 'Errors worth a look': a wrong label is mended by hand, a special case wants "
+        + ("a column." if e.tabular else f"more {e.items} like it."),
     )
 
 

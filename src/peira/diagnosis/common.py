@@ -34,9 +34,11 @@ def learns_by_heart(e: Evidence) -> Finding | None:
         "P102",
         "Overfits",
         "warning",
-        f"{e.measure} is {np.mean(e.train_scores):.4g} on training rows and {np.mean(e.scores):.4g} on new ones: "
+        f"{e.measure} is {np.mean(e.train_scores):.4g} on training {e.items} and {np.mean(e.scores):.4g} on new ones: "
         f"the gap is {100 * gap / gain:.0f} % of what was gained over the baseline.",
-        "More rows help most; otherwise a stronger penalty, fewer columns, or fewer basis functions.",
+        "More rows help most; otherwise a stronger penalty, fewer columns, or fewer basis functions."
+        if e.tabular
+        else f"More {e.items} help most; otherwise augmentation, a stronger penalty, or dropout.",
     )
 
 
@@ -46,10 +48,12 @@ def repeated(e: Evidence) -> Finding | None:
         return None
     return Finding(
         "P108",
-        "Rows repeat",
+        f"{e.items.capitalize()} repeat",
         "warning",
-        f"{e.repeated_rows} rows repeat an earlier one, so a fold's test rows can stand among its training rows.",
-        "If they are copies, remove them; if they belong to one subject, split with --cv group:COLUMN.",
+        f"{e.repeated_rows} {e.items} repeat an earlier one, so a fold's test {e.items} can stand among its training "
+        f"{e.items}.",
+        "If they are copies, remove them"
+        + ("; if they belong to one subject, split with --cv group:COLUMN." * e.tabular or "."),
     )
 
 
@@ -76,8 +80,8 @@ def wants_more_data(e: Evidence) -> Finding | None:
         "P201",
         "More data would help",
         "info",
-        f"The last doubling of the rows moved {e.measure} from {half:.4g} to {scores[-1]:.4g}.",
-        "Collect more rows before a finer method.",
+        f"The last doubling of the {e.items} moved {e.measure} from {half:.4g} to {scores[-1]:.4g}.",
+        f"Collect more {e.items} before a finer method.",
     )
 
 
@@ -90,7 +94,9 @@ def undecided(e: Evidence) -> Finding | None:
         "P202",
         "No clear winner",
         "info",
-        f"Over the folds, the winner cannot be told from: {names}.",
+        f"The winner cannot be told from: {names}."
+        if len(e.scores) < 2
+        else f"Over the folds, the winner cannot be told from: {names}.",
         "Take the one that is simplest to explain or fastest.",
     )
 

@@ -76,6 +76,8 @@ class Evidence:
         Why the search ended early.
     importance : list of dict, optional
         "name" and "mean": what shuffling a column costs.
+    item : str, default "row"
+        What was learned from, in words.
     """
 
     task: str
@@ -102,6 +104,17 @@ class Evidence:
     failed: int = 0
     stopped: str | None = None
     importance: list[dict[str, Any]] = field(default_factory=list)
+    item: str = "row"
+
+    @property
+    def items(self) -> str:
+        """What was learned from, in the plural."""
+        return f"{self.item}s"
+
+    @property
+    def tabular(self) -> bool:
+        """Whether there are columns, which a remedy may speak of."""
+        return self.item == "row"
 
 
 Check = Callable[[Evidence], Finding | None]

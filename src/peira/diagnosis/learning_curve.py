@@ -23,7 +23,16 @@ _LEAST_ROWS = 20
 
 
 def learning_curve(
-    model: Any, X: Any, y: np.ndarray, folds: list[tuple], measure: Any, seed: int, *, parts: int = 3
+    model: Any,
+    X: Any,
+    y: np.ndarray,
+    folds: list[tuple],
+    measure: Any,
+    seed: int,
+    *,
+    parts: int = 3,
+    shares: tuple[float, ...] = SHARES,
+    last: tuple[int, float | None, float] | None = None,
 ) -> dict[str, Any]:
     """Measure a model on growing parts of its experience.
 
@@ -31,13 +40,18 @@ def learning_curve(
     ----------
     model : Method
         Cloned for every fit.
-    X : Table or array of shape (N, D)
+    X : Table, container, or array of shape (N, ...)
     y : array of shape (N,)
     folds : list of (train, test)
     measure : Measure
     seed : int
     parts : int, default 3
         How many of the folds to use.
+    shares : tuple of float
+        Of the training rows, in rising order.
+    last : (int, float, float), optional
+        The last size and its scores on the rows learned from and on others, where a fit before has told them; then for
+        one fold only.
 
     Returns
     -------
@@ -49,9 +63,12 @@ def learning_curve(
     rng = np.random.default_rng(seed)
     used = [(rng.permutation(train), test) for train, test in folds[:parts]]
     smallest = min(len(train) for train, _ in used)
-    sizes = sorted({max(_LEAST_ROWS, int(share * smallest)) for share in SHARES if share * smallest >= 1} | {smallest})
+    sizes = sorted(
+        {max(_LEAST_ROWS, int(share * smallest)) for share in shares if share * smallest >= 1}
+        | ({smallest} if last is None else set())
+    )
     curve: dict[str, Any] = {"sizes": [], "train": [], "validation": [], "doubling": None}
-    for size in (s for s in sizes if s <= smallest):
+    for size in (s for s in sizes if s <= smallest and (last is None or s < last[0])):
         scores = []
         for train, test in used:
             if reason_to_stop():
@@ -61,11 +78,16 @@ def learning_curve(
                 fitted = type(model)(**model.get_params(deep=False)).fit(X[part], y[part])
             except ValueError:
                 break  # too few rows for this method: the curve begins later
+            if reason_to_stop():  # it may have ended before its last step
+                return curve
             scores.append([measure.value(y[rows], getattr(fitted, measure.needs)(X[rows])) for rows in (part, test)])
         else:
             curve["sizes"].append(size)
             curve["train"].append([s[0] for s in scores])
             curve["validation"].append([s[1] for s in scores])
+    if last is not None:
+        for name, value in zip(("sizes", "train", "validation"), last, strict=True):
+            curve[name].append(value if name == "sizes" else [value])
     curve["doubling"] = _doubling(np.asarray(curve["sizes"], float), np.asarray(curve["validation"], float))
     return curve
 

@@ -1,4 +1,4 @@
-"""Experience: what is learned from. Tables first: reading, roles, numbers, bases, splits.
+"""Experience: what is learned from: tables and images.
 
 ==================  ====================================================================
 `Table`             named columns of equal length
@@ -7,6 +7,8 @@
 `DesignMatrix`      a table as a matrix of numbers
 `basis`             functions of the inputs that make linear methods curve
 `splits`            parts to learn from and parts to be judged on
+`Images`            pictures of one size, `read_images` from folders and files
+`Augmentation`      changes of images that leave their meaning alone
 ==================  ====================================================================
 """
 
@@ -15,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import basis, splits
+    from .augmentation import Augmentation
     from .design import DesignMatrix
+    from .image_sources import looks_like_images, read_images
+    from .images import Images
     from .reading import read
     from .roles import ColumnProfile, Roles, infer_roles, task_of
     from .table import Table
@@ -28,10 +33,28 @@ _HOME = {
     "ColumnProfile": "roles",
     "task_of": "roles",
     "DesignMatrix": "design",
+    "Images": "images",
+    "read_images": "image_sources",
+    "looks_like_images": "image_sources",
+    "Augmentation": "augmentation",
 }
 _PARTS = ("basis", "splits")
 
-__all__ = ["ColumnProfile", "DesignMatrix", "Roles", "Table", "basis", "infer_roles", "read", "splits", "task_of"]
+__all__ = [
+    "Augmentation",
+    "ColumnProfile",
+    "DesignMatrix",
+    "Images",
+    "Roles",
+    "Table",
+    "basis",
+    "infer_roles",
+    "looks_like_images",
+    "read",
+    "read_images",
+    "splits",
+    "task_of",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -113,7 +113,7 @@ def parse_npz(data: bytes, where: str, max_bytes: int) -> Table:
     Arrays of one length become columns: a vector one, a matrix one for each of its columns. A
     target called y comes last and is suggested. Arrays of another length are left out, and named.
     """
-    arrays = _load_arrays(data, where, max_bytes)
+    arrays = load_arrays(data, where, max_bytes)
     usable = {name: a for name, a in arrays.items() if a.ndim in (1, 2) and a.dtype.kind in "fiubUSM" and a.size}
     lengths = [len(a) for a in usable.values()]
     lower = {name.lower(): name for name in usable}
@@ -169,7 +169,7 @@ def _feature_names(
     return None, None
 
 
-def _load_arrays(data: bytes, where: str, max_bytes: int) -> dict[str, np.ndarray]:
+def load_arrays(data: bytes, where: str, max_bytes: int) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -17,7 +17,8 @@ are two groups of variables, each with its own level. Regression has two variabl
 Each step takes a *working set* of up to 2,048 variables (`peira.kernels.smo_select`), solves the problem in it by
 pairwise steps with K at hand (`peira.kernels.smo_block`), and brings the gradient up to date by one pass over the rows
 of the multipliers that moved. A pair chosen from all N would cost three passes over N; in the working set its data
-stay in the caches. Only rows of items that were in some working set are ever computed.
+stay in the caches. Only rows of items that were in some working set are ever computed. A small problem is one working
+set, and where nobody watches, as in machines of pairs of classes, one compiled call (`peira.kernels.smo_whole`).
 
 Cost: N D for each of these rows, N for each multiplier that moves in a step, and about 1 ns for each pair and variable
 of a working set. Memory: the rows (`KernelRows`), and 16 MiB.
@@ -37,10 +38,12 @@ from ..numerics.compile import compiled
 from .kernel_rows import KernelRows
 from .smo_block import LARGEST, solve_block
 from .smo_select import gap_of, level, select
+from .smo_whole import solve_whole
 
 SMALLEST = 1024  # working set
 UNDIVIDED = 1536  # variables that are one working set if their rows are at hand
 PAIRS = 10_000_000  # pairwise steps in all, as in LIBSVM: minutes
+ROUNDS = 5  # of pairwise steps in a problem that nobody watches: at most a second between two looks at the clock
 SHARE = 0.1  # of the gap, to which a working set is solved
 CHUNK = 1024  # of the gradient: stays in first-level cache while rows are added
 
@@ -139,15 +142,20 @@ def solve(
     group = (y < 0).astype(np.int64) if nu else np.zeros(n, dtype=np.int64)
     groups = 2 if nu else 1
     beta = np.zeros(n) if a0 is None else y * a0
-    products = np.zeros(N)  # K beta
     if N <= LARGEST and kernel_rows.capacity == N and not kernel_rows.at_hand:
         kernel_rows.complete()
-    if a0 is not None:
+    gap, done, pairs, converged = np.inf, 0, 0, False
+    g, working, products = np.empty(n), np.zeros(0, dtype=np.int64), np.zeros(N)  # K beta
+    if owner is None and n == N <= UNDIVIDED and kernel_rows.at_hand:  # nobody sees the steps
+        rounds = ROUNDS if max_iter is None else min(ROUNDS, max_iter)
+        rows, K_nn = kernel_rows.block(None), kernel_rows.diagonal
+        gap, done, pairs = solve_whole(*rows, K_nn, q, beta, g, low, high, group, groups, tol, rounds)
+        converged, products = gap <= tol, g - q
+    elif a0 is not None:
         add(kernel_rows, None if n == N else item, beta, products)
     g = products[item] + q
-    working = np.zeros(0, dtype=np.int64)
-    gap, done, pairs, converged = np.inf, 0, 0, False
-    for step in iterate(owner, max_iter, name="SMO", expect={"objective": "decrease"}):
+    left = 0 if converged else max_iter if max_iter is None else max_iter - done
+    for step in iterate(owner, left, name="SMO", expect={"objective": "decrease"}):
         gap = gap_of(beta, g, low, high, group, groups)
         step.record(objective=0.5 * beta @ (g + q), gap=gap)
         if gap <= tol:

@@ -13,27 +13,15 @@ Cost: 1 ns a pairwise step and row, and N for each multiplier and fold.
 import numpy as np
 
 from ..numerics.compile import compiled
-from .kernel_rows import row_of
 from .machine import fill
-from .smo_block import solve_block
-from .smo_select import gap_of, level
+from .smo_select import level
+from .smo_whole import solve_whole
 
 ROUNDS = 20  # of pairwise steps and a fresh gradient
 
 
-@compiled(fast=True)
-def function_at(K, there, store, slots, columns, beta, products):
-    """products = K beta."""
-    products[:] = 0.0
-    for i in range(beta.size):
-        if beta[i] != 0.0:
-            row, weight = row_of(i, K, there, store, slots, columns), beta[i]
-            for t in range(beta.size):
-                products[t] += weight * row[t]
-
-
 @compiled
-def held_out(K, there, store, slots, columns, diagonal, y, C, fold, alpha, tol, most):
+def held_out(K, there, store, slots, columns, diagonal, y, C, fold, alpha, tol):
     """Decisions of all rows, each by the machine of the other folds.
 
     Parameters
@@ -51,15 +39,13 @@ def held_out(K, there, store, slots, columns, diagonal, y, C, fold, alpha, tol, 
         Multipliers of the machine of all rows.
     tol : float
         The gap at which a machine is done.
-    most : int
-        The most pairwise steps for each of its rounds.
 
     Returns
     -------
     array of shape (N,)
     """
     N = y.size
-    f, beta, products, g = np.empty(N), np.empty(N), np.empty(N), np.empty(N)
+    f, beta, g = np.empty(N), np.empty(N), np.empty(N)
     low, high, group = np.empty(N), np.empty(N), np.zeros(N, np.int64)
     for k in range(fold.max() + 1):
         left, count = 0.0, 0
@@ -77,15 +63,9 @@ def held_out(K, there, store, slots, columns, diagonal, y, C, fold, alpha, tol, 
         total = min(first.sum(), second.sum())
         beta[y > 0] = fill(first, high[y > 0], total)
         beta[y < 0] = -fill(second, -low[y < 0], total)
-        for _ in range(ROUNDS):
-            function_at(K, there, store, slots, columns, beta, products)
-            for i in range(N):
-                g[i] = products[i] - y[i]
-            if gap_of(beta, g, low, high, group, 1) <= tol:
-                break
-            solve_block(K, there, store, slots, columns, diagonal, beta, g, low, high, group, 1, 0.5 * tol, most)
+        solve_whole(K, there, store, slots, columns, diagonal, -y, beta, g, low, high, group, 1, tol, ROUNDS)
         rho = level(beta, g, low, high, group, 0)
         for i in range(N):
             if fold[i] == k:
-                f[i] = products[i] - rho
+                f[i] = g[i] + y[i] - rho
     return f

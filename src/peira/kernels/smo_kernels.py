@@ -13,6 +13,7 @@ gives the values nearly to the digits with which they are stored, at half of the
 is computed and stored in double precision.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import copy
@@ -22,10 +23,15 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from ..numerics.compile import compiled
 from .kernel import Kernel
 
 SHORT = 8.0  # of |u|^2 / 2
 FEW = 1024  # items: 8 MiB for their matrix in double precision
+C = tuple(np.float32(1 / math.factorial(n)) for n in (7, 6, 5, 4, 3))
+ZERO, HALF, ONE, PER_LN2 = (np.float32(x) for x in (0.0, 0.5, 1.0, 1 / math.log(2)))
+LN2 = (np.float32(0.693359375), np.float32(math.log(2) - 0.693359375))  # the first exact, and so are products with k
+LOWEST = np.float32(-87.0)  # exp of it is a normal number in single precision
 DENSE = 1 << 26  # entries: sparse rows that fit are multiplied as dense ones, 256 MiB in single precision
 
 
@@ -75,9 +81,12 @@ class Products(Source):
         else:
             # torch's product: NumPy's has threads that wait in a loop, slow for tiles on a busy machine
             P = torch.mm(torch.from_numpy(self.A[rows]), torch.from_numpy(self.B[columns]).T).numpy()
-        if self.name == "rbf":
-            np.minimum(P, 0, out=P)
-            np.exp(P, out=out, casting="same_kind")
+        if self.name == "rbf" and out.dtype == np.float32:
+            E = np.empty(P.shape, np.float32)
+            short_exponentials(P, E, np.empty(P.shape[1], np.int32))
+            out[:] = E
+        elif self.name == "rbf":
+            np.exp(np.minimum(P, 0, out=P), out=out)
         else:
             out[:] = self._shaped(P)
 
@@ -94,6 +103,34 @@ class Products(Source):
         P *= self.gamma
         P += self.coef0
         return np.tanh(P, out=P) if self.name == "sigmoid" else np.power(P, self.degree, out=P)
+
+
+@compiled
+def short_exponentials(P, out, shift):
+    r"""out = exp(min(P, 0)) in single precision, from P in either; ``shift`` is room for a row of whole numbers.
+
+    .. math:: \exp(p) = 2^k \exp(p - k \ln 2), \quad k = \lfloor p / \ln 2 + 1/2 \rfloor
+
+    The second factor is Taylor's sum to the seventh power (what is left out is below 6e-9 of it), the first is put into
+    the exponent bits.
+    """
+    for i in range(len(P)):
+        row, e = P[i], out[i]
+        for j in range(row.size):
+            t = min(max(row[j], LOWEST), ZERO)
+            k = np.floor(t * PER_LN2 + HALF)
+            y = np.float32((t - k * LN2[0]) - k * LN2[1])
+            p = C[0] * y + C[1]
+            p = p * y + C[2]
+            p = p * y + C[3]
+            p = p * y + C[4]
+            p = p * y + HALF
+            p = p * y + ONE
+            e[j] = p * y + ONE
+            shift[j] = np.int32(k) << 23
+        bits = e.view(np.int32)
+        for j in range(row.size):
+            bits[j] += shift[j]
 
 
 class Evaluated(Source):

@@ -140,7 +140,7 @@ class SVC(SupportVectorClassifier):
         if not rows.at_hand or len(s) > UNDIVIDED or self.tol < COARSE or np.isinf(self.C) or "max_iter" in options:
             return super()._held_out(rows, s, w, fold, machine, **options)
         alpha, C = np.abs(machine.beta), self.C * w
-        return held_out(*rows.block(None), rows.diagonal, s, C, fold, alpha, self.tol, 100 * len(s))
+        return held_out(*rows.block(None), rows.diagonal, s, C, fold, alpha, self.tol)
 
 
 class NuSVC(SupportVectorClassifier):

@@ -8,7 +8,8 @@ where the quadratic part is common to all components and only its sum over the r
 
 .. math:: S = \Theta \, \Phi, \quad M = R \, \Phi^T
 
-are two matrix products of K P multiplications a row, and M holds all first and second moments.
+are two matrix products of K P multiplications a row, and M holds all first and second moments. They are thin where
+there are few components: blocks of rows are then so short that BLAS takes them as they lie, without copies of a factor.
 What the expansion loses is known beforehand: rounding times the largest term, which the reach of the centred data and
 the precisions bound. Beyond `LIMIT` the forms are
 
@@ -20,8 +21,13 @@ from abc import ABC, abstractmethod
 from typing import Literal, NamedTuple
 
 import torch
+from scipy.linalg.blas import dgemm
+
+from .mixture_components import BLOCK
 
 Shape = Literal["full", "tied", "diag", "spherical"]
+SMALL = 1_000_000  # multiplications of a product of matrices up to which BLAS does without copies of them
+THIN = 16  # components: of more, such products would be too many
 LIMIT = 1e7  # times 2e-16: log densities of the expanded route are right to 2e-9, in the worst row, or better
 
 
@@ -75,14 +81,15 @@ class Expanded(Forms):
             square = -0.5 * Lam
         head = heads - 0.5 * (linear * means).sum(1)
         self.theta = torch.cat([head[:, None], linear, square], 1)
-        self.width = self.theta.shape[1]
+        K, P = self.theta.shape
+        self.width = max(P, K * P * BLOCK // SMALL) if K <= THIN else P
         self.sums = torch.zeros_like(self.theta)
         self.buffer = self.theta.new_empty(0)
 
     def scores(self, Z: torch.Tensor) -> torch.Tensor:
         D, n = Z.shape
         if self.buffer.shape[-1] != n:
-            self.buffer = Z.new_ones(self.width, n)
+            self.buffer = Z.new_ones(self.theta.shape[1], n)
         phi = self.buffer
         phi[1 : 1 + D] = Z
         Z, at = phi[1 : 1 + D], 1 + D
@@ -94,10 +101,10 @@ class Expanded(Forms):
             torch.mul(Z, Z, out=phi[at:])
         elif self.shape == "spherical":
             torch.sum(Z * Z, 0, out=phi[at])
-        return self.theta @ phi
+        return thin_product(self.theta, phi)
 
     def add(self, R: torch.Tensor) -> None:
-        self.sums.addmm_(R, self.buffer.T)
+        add_thin_product(self.sums, R, self.buffer)
 
     def moments(self) -> Moments:
         D, mu = self.means.shape[1], self.means
@@ -151,6 +158,21 @@ class Centred(Forms):
     def moments(self) -> Moments:
         S = (self.S + self.S.mT) / 2 if self.shape in ("full", "tied") else self.S
         return Moments(self.n, self.d, S)
+
+
+def thin_product(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+    """A B for contiguous A (K, P) and B (P, n); on the CPU by SciPy's BLAS, the faster one where K is small."""
+    if A.device.type != "cpu":
+        return A @ B
+    return torch.from_numpy(dgemm(1.0, B.numpy().T, A.numpy().T).T)  # column-major, as BLAS has it
+
+
+def add_thin_product(out: torch.Tensor, A: torch.Tensor, B: torch.Tensor) -> None:
+    """out += A B' for contiguous A (K, n), B (P, n) and out (K, P)."""
+    if A.device.type != "cpu":
+        out.addmm_(A, B.T)
+        return
+    dgemm(1.0, B.numpy().T, A.numpy().T, trans_a=1, beta=1.0, c=out.numpy().T, overwrite_c=1)
 
 
 def quadratic(shape: Shape, X: torch.Tensor, means: torch.Tensor, U: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ responsibilities in their place, and the sums of r and of r times the features o
 and none of N K, ever exists.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Self
 import torch
 
 BLOCK = 1 << 18  # numbers in a block of features: 2 MiB, so that both products find them in the cache
+DEEP = -690.0  # logarithms whose exponentials count as nothing: far below, they cost many times as much
 DEAD = 1e-14  # a share of the weight below which a component has no rows of its own
 
 
@@ -94,7 +96,8 @@ class Components(ABC):
 def share_out(L: torch.Tensor, w: torch.Tensor | None) -> torch.Tensor:
     """Turn log pi_k p_k(x_n), of shape (K, n), into w_n r_nk in place; gives the weighted sum of log p(x_n)."""
     top = L.amax(0).clamp_(min=-1e300)  # a row that no component can explain is shared out evenly
-    torch.exp(L.sub_(top), out=L)
+    torch.exp(L.sub_(top).clamp_(min=DEEP), out=L)
+    torch.nn.functional.threshold_(L, 2 * math.exp(DEEP), 0.0)
     p = L.sum(0)
     L.mul_(p.reciprocal() if w is None else w / p)
     log_p = p.log_().add_(top)

@@ -30,8 +30,9 @@ line in the plane: no method is needed to interpolate.
 nothing else: a direction of little variance may be the one that matters (`LinearDiscriminantAnalysis`), curved sheets
 need `KernelPCA` or a manifold method, and one wild row can turn a direction towards itself.
 
-Cost: N D min(N, D) / 2 + 9 min(N, D)^3, the Gram matrix of rows serving where N < D; N D K a round for ``randomized``;
-with gaps N D K^2 + N K^3 a step of EM.
+Cost: N D min(N, D) / 2 + 9 min(N, D)^3, the Gram matrix of rows serving where N < D, and less for a few components of a
+very tall table (`peira.latent.rounded_scatter`); N D K a round for ``randomized``; with gaps N D K^2 + N K^3 a step of
+EM.
 
 Reference: Pearson (1901); Hotelling (1933); Bishop (2006), 12.1 and 12.2; Tipping & Bishop (1999), J. R. Statist. Soc.
 B 61, 611-622.

@@ -11,10 +11,11 @@ decomposes the smaller of two products: the D x D scatter, or, with fewer rows t
 
 .. math:: A A^T u_k = s_k^2 \, u_k, \qquad v_k = A^T u_k / s_k
 
-Both lose the digits of what varies :math:`10^{-8}` times less than the first direction. ``randomized`` and ``arpack``
-need only products with A, and sparse rows stay sparse (`peira.numerics.singular_vectors`). ``auto`` takes ``full``
-where it costs milliseconds and small directions are asked for, ``randomized`` where K is small and both N and D are
-large, ``covariance_eigh`` otherwise.
+Both lose the digits of what varies :math:`10^{-8}` times less than the first direction. A few directions of a very
+tall table come from a scatter in single precision that is put right to double (`peira.latent.rounded_scatter`).
+``randomized`` and ``arpack`` need only products with A, and sparse rows stay sparse
+(`peira.numerics.singular_vectors`). ``auto`` takes ``full`` where it costs milliseconds and small directions are asked
+for, ``randomized`` where K is small and both N and D are large, ``covariance_eigh`` otherwise.
 
 Cost: N D min(N, D) / 2 multiplications and 9 min(N, D)^3; several times that for ``full``; N D K a round for the
 others.
@@ -34,6 +35,7 @@ from ..numerics.centred_rows import CentredRows
 from ..numerics.moments import Moments, add_gram, gram, mirrored
 from ..numerics.singular_vectors import lanczos, randomised
 from ..numerics.symmetric_eigen import leading_eigenvectors, with_signs
+from .rounded_scatter import leading_by_rounded_scatter, pays
 
 Solver = Literal["auto", "full", "covariance_eigh", "gram", "randomized", "arpack"]
 
@@ -131,6 +133,11 @@ def leading_directions(
         raise ParameterError(f"the solver 'arpack' finds 1 to {min(N, D) - 1} directions of {N} rows and {D} columns")
     weight = float(N) if w is None else float(w.sum())
     if way == "covariance_eigh" and (N >= D or sparse.issparse(X)):
+        if centred and w is None and not sparse.issparse(X) and X.device.type == "cpu" and pays(N, D, K):
+            found = leading_by_rounded_scatter(X.contiguous(), K)
+            if found is not None:
+                mean, squares, V, totals = found
+                return Directions(mean, squares, V.contiguous(), _require_finite(totals), weight)
         mean, S = _scatter(X, w, centred)
         total = _require_finite(S.diagonal())
         squares, V = leading_eigenvectors(S, K)

@@ -10,20 +10,13 @@ import numpy as np
 
 import peira
 
-from ..core.iteration import limiting, task
 from ..diagnosis import Evidence
-from ..experience.table import Table
-from ..explaining import permutation_importance
 from ..measures import Measure, measures_for
 from .candidates import Candidate
 from .evaluating import Cell
-from .model import TableModel
 from .recipe import method_page, reproduce
-from .run import Run, plain
+from .run import Run
 from .verdict import LEVEL, Pooled, ties
-
-_EXPLAIN_ROWS = 2_000
-_EXPLAIN_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +30,7 @@ class Outcome:
     cells: list[Cell]
     unseen: Pooled
     baseline: dict[str, Any] | None
-    model: TableModel
+    model: Any
     tried: list[dict[str, Any]]
     """Settings that were tried on all rows, with their inner scores."""
 
@@ -60,19 +53,14 @@ def account(
         "verdict": verdict,
         "diagnosis": findings,
         "leaderboard": outcome.rows,
-        "data": data(
-            outcome,
-            [
-                f"the target asks for {outcome.study.roles.task}: {outcome.study.roles.task_reason}",
-                *outcome.study.question.decisions,
-            ],
-        ),
+        "data": outcome.study.material.data_section(outcome),
         "performance": _performance(outcome),
         "learning": curve | {"history": history, "history_of": outcome.best.method},
         "explanation": explained,
         "errors": _errors(outcome),
         "method_page": method_page(outcome),
         "reproduce": reproduce(outcome),
+        **outcome.study.material.sections(outcome),
     }
 
 
@@ -88,7 +76,7 @@ def evidence(outcome: Outcome, curve: dict[str, Any], explained: dict[str, Any])
         higher_is_better=outcome.measure.better == "higher",
         measure=outcome.measure.title,
         target=outcome.study.target,
-        repeated_rows=outcome.study.roles.n_repeated,
+        repeated_rows=outcome.study.material.repeated,
         ties=ties(outcome.rows),
         curve={"sizes": curve["sizes"], "validation": [float(np.mean(v)) for v in curve["validation"]]},
         warnings=sorted({text for cell in outcome.cells for text in cell.warnings}),
@@ -96,30 +84,8 @@ def evidence(outcome: Outcome, curve: dict[str, Any], explained: dict[str, Any])
         failed=sum(row["status"] == "failed" for row in outcome.rows),
         stopped=outcome.run.state.get("stopped"),
         importance=explained["importance"],
+        item=outcome.study.material.item,
     )
-
-
-def explanation(outcome: Outcome) -> dict[str, Any]:
-    """Importance of each column for rows of the first fold, and the weights where they can be read."""
-    study, model, measure, seed = outcome.study, outcome.model, outcome.measure, outcome.study.config["seed"]
-    train, test = study.folds[0]
-    test = test[:_EXPLAIN_ROWS]
-    with limiting(_EXPLAIN_SECONDS), task("explanation"):
-        fitted = type(model)(**model.get_params(deep=False)).fit(study.X[train], study.y[train])
-
-        def loss(table: Table) -> float:
-            return measure.loss(measure.value(study.y[test], getattr(fitted, measure.needs)(table)))
-
-        importance = permutation_importance(loss, study.X[test], seed=seed)
-        coefficients, note = [], ""
-        if model.basis_ is not None:
-            note = (
-                f"The method weighs basis functions ({model.expansion}) of the columns, "
-                "whose weights say little one by one."
-            )
-        elif hasattr(model.method_, "coef_"):
-            coefficients, note = study.question.coefficients(model, study.X, study.y, seed)
-    return {"importance": importance, "coefficients": coefficients, "note": note}
 
 
 def header(outcome: Outcome) -> dict[str, Any]:
@@ -139,43 +105,14 @@ def header(outcome: Outcome) -> dict[str, Any]:
             "units": measure.units,
             "range": list(measure.range),
         },
+        "item": outcome.study.material.item,
         "rows": len(outcome.study.y),
-        "columns": outcome.study.X.shape[1],
+        "columns": outcome.study.material.width,
         "seed": outcome.study.config["seed"],
         "seconds": state.get("seconds"),
         "complete": state.get("stopped") is None,
         "stopped": state.get("stopped"),
     }
-
-
-def data(outcome: Outcome, asked: list[str]) -> dict[str, Any]:
-    """The columns, what was decided of them, and why; ``asked``: what was decided about the task."""
-    roles = outcome.study.roles
-    columns = []
-    for profile in roles.profiles.values():
-        summary = dict(profile.summary)
-        quantiles = summary.pop("quantiles", None)
-        if quantiles:
-            summary["quartiles"] = [quantiles[k] for k in quantiles if float(k) in (0.25, 0.5, 0.75)]
-        if "levels" in summary:
-            summary["levels"] = [[level["level"], level["count"]] for level in summary["levels"]]
-        columns.append(
-            {
-                "name": profile.name,
-                "role": profile.kind if profile.kind in ("target", "ignored") else "input",
-                "kind": profile.kind,
-                "reason": profile.reason,
-                "missing": profile.n_missing,
-                "unique": profile.n_unique,
-                "summary": summary,
-            }
-        )
-    decisions = [
-        *roles.notes,
-        *asked,
-        *outcome.model.design_.notes_,
-    ]
-    return {"decisions": [d for d in decisions if d], "duplicates": roles.n_repeated, "columns": columns}
 
 
 def _performance(outcome: Outcome) -> dict[str, Any]:
@@ -201,10 +138,11 @@ def measured_by(measure: Measure, value: float, low: float, high: float) -> dict
 
 
 def _errors(outcome: Outcome, count: int = 10) -> list[dict[str, Any]]:
-    """The rows worth a look, with their values."""
-    X = outcome.study.X
+    """The items worth a look, with what there is to see of them."""
+    material = outcome.study.material
     worst, said = outcome.study.question.errors(outcome, count)
+    rows = outcome.unseen.rows[worst]
     return [
-        {"row": int(X.rows[row]), **words, "values": {name: plain(X[name][row]) for name in X.names[:12]}}
-        for row, words in zip(outcome.unseen.rows[worst], said, strict=True)
+        {"row": name, **words, **material.look(int(row))}
+        for name, row, words in zip(material.called(rows), rows, said, strict=True)
     ]

@@ -79,14 +79,20 @@ def candidates(
         For a name that is not a method of this task, with the nearest one.
     """
     task = question.task
-    found = {name: cls for name, cls in methods(task).items() if not issubclass(cls, TableModel) and not cls.card.wraps}
+    usable = {
+        name: cls for name, cls in methods(task).items() if not issubclass(cls, TableModel) and not cls.card.wraps
+    }
+    found = {name: cls for name, cls in usable.items() if question.offers(cls, named=True)}
     if wanted != "all":
         for name in wanted:
             if name not in found:
-                raise DataError(f"no method {name!r} for {task}; {closest(name, found)}")
+                of = f" of {question.data}" if name in usable else ""
+                raise DataError(f"no method {name!r} for {task}{of}; {closest(name, found)}")
     baseline = question.baseline
     done_by_another = {
-        cls.card.chooses_for for cls in found.values() if cls.card.chooses_for and not _beyond(cls.card, sizes)
+        cls.card.chooses_for
+        for cls in found.values()
+        if cls.card.chooses_for and question.offers(cls, named=False) and not _beyond(cls.card, sizes)
     }
     chosen = []
     for name in found:
@@ -94,14 +100,20 @@ def candidates(
             continue
         if wanted == "all" and name in done_by_another:
             continue  # RidgeCV is Ridge with its penalty chosen: one row for both
+        if name != baseline and not question.offers(found[name], named=wanted != "all"):
+            continue
         chosen.append(_candidate(name, question, name == baseline, sizes, trials, named=wanted != "all"))
-    return sorted(chosen, key=lambda c: (not c.baseline, not c.cls.card.exact, c.id))
+    native = question.data != "table"  # what learns from the things as they are takes longest
+    return sorted(
+        chosen,
+        key=lambda c: (not c.baseline, native and c.cls.card.data == question.data, not c.cls.card.exact, c.id),
+    )
 
 
 def _beyond(card: Card, sizes: dict[str, int], expansion: str = "none") -> str | None:
     """Why a table of these sizes is too large for a method, or None."""
     N, D, C = sizes["N"], sizes["D"], sizes.get("C", 1)
-    D = {"none": D, "splines": SPLINE_DF * D, "polynomial": D * (D + 3) // 2}[expansion]
+    D = {"splines": SPLINE_DF * D, "polynomial": D * (D + 3) // 2}.get(expansion, D)
     found = {"N": N, "D": D, "C": C, "CD": C * D}
     told = (
         f"{letter} = {found[letter]} is beyond the {limit} that it is offered for"
@@ -118,12 +130,12 @@ def _candidate(
 ) -> Candidate:
     cls = get_method(name)
     parameters, card = cls.parameters(), cls.card
-    expansions = ("none",)
-    if card.linear_in_inputs and isinstance(question, Targeted):
+    expansions = question.expansions(cls) or ("none",)
+    if expansions == ("none",) and card.linear_in_inputs and isinstance(question, Targeted):
         wider = ("splines", "polynomial") if sizes["D"] <= _FEW_COLUMNS else ("splines",)
         expansions += tuple(expansion for expansion in wider if not _beyond(card, sizes, expansion))
     skip = _beyond(card, sizes) or question.unfit(cls)
-    if cls.example().__sklearn_tags__().input_tags.positive_only:
+    if card.data == "table" and cls.example().__sklearn_tags__().input_tags.positive_only:
         skip = "it takes counts or amounts, and the columns of the design are standardised"
     if card.on_request and not named:
         skip = f"{card.on_request}: it runs when it is named among the methods"
@@ -131,7 +143,7 @@ def _candidate(
         id=_identifier(name),
         method=name,
         expansions=expansions,
-        trials=len(question.settings(parameters, trials)),
+        trials=len(question.settings(parameters, question.trials(cls, trials))),
         skip=skip,
         baseline=baseline,
         parameters=parameters,

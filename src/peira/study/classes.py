@@ -24,7 +24,7 @@ from ..measures import (
 )
 from ..measures.ranking import counts_at_thresholds
 from .model import TableModel
-from .table_classifier import mistake_costs
+from .table_classifier import cheapest, mistake_costs
 
 MANY_CLASSES = 12  # more than these share a row "others" in the tables
 RARE, FEW = 0.1, 20
@@ -208,7 +208,7 @@ def decision_regions(model: TableModel, X: Table, y: np.ndarray, classes: np.nda
     return {
         "x": axes[0],
         "y": axes[1],
-        "codes": place[model.decide(probs)].reshape(_GRID, _GRID),
+        "codes": place[cheapest(probs, model.costs_)].reshape(_GRID, _GRID),
         "top": probs.max(1).reshape(_GRID, _GRID),
         "points": T[shown],
         "labels": np.searchsorted(classes, y[shown]),

@@ -8,14 +8,14 @@ import numpy as np
 from ..core.errors import DataError, closest
 from ..core.method import Method
 from ..core.predictive import Categorical
-from ..experience.splits import Split, stratified
+from ..experience.splits import Split, holdout, stratified
 from ..experience.table import Table
 from ..explaining import bootstrap_coefficients
 from ..measures import Measure, expected_cost, get_measure
 from .classes import FEW, RARE, class_table, decision_regions, performance
 from .model import TableModel
 from .question import Targeted
-from .table_classifier import Calibration, TableClassifier, mistake_costs
+from .table_classifier import Calibration, TableClassifier, cheapest, mistake_costs
 
 
 class Classification(Targeted):
@@ -94,11 +94,11 @@ class Classification(Targeted):
 
     def split(self, y: np.ndarray, k: int, seed: int) -> Split:
         """Stratified folds; labels with fewer rows than folds are dealt out together."""
-        labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-        strata = np.array([str(c) for c in range(len(labels))])
-        rare = counts < k
-        strata[rare] = "rare" if counts[rare].sum() >= k else strata[counts.argmax()]
-        return stratified(strata[codes].astype(object), k, seed=seed)
+        return stratified(_strata(y, k), k, seed=seed)
+
+    def hold_out(self, y: np.ndarray, share: float, seed: int) -> Split:
+        """A part with nearly the same share of every label."""
+        return holdout(len(y), share, seed=seed, y=_strata(y, max(2, round(1 / share))))
 
     def model(self, method: Method | None, expansion: str, kinds: dict[str, Any]) -> TableClassifier:
         return TableClassifier(
@@ -125,7 +125,7 @@ class Classification(Targeted):
         P[:, place] = said
         return {
             "observed": np.searchsorted(self.classes, y).astype(np.int64),
-            "predicted": place[model.decide(said)].astype(np.int64),
+            "predicted": place[cheapest(said, model.costs_)].astype(np.int64),
             "probs": P,
         }
 
@@ -222,3 +222,12 @@ class Classification(Targeted):
             words = "; ".join(f"{said!s} for {true!s} costs {cost:g}" for true, said, cost in self.costs)
             told.append(f"the decision is the one of least expected cost: saying {words}; other mistakes cost 1")
         return told + self.notes
+
+
+def _strata(y: np.ndarray, fewest: int) -> np.ndarray:
+    """Labels to stratify by; those with too few rows for it are taken together."""
+    labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    strata = np.array([str(c) for c in range(len(labels))])
+    rare = counts < fewest
+    strata[rare] = "rare" if counts[rare].sum() >= fewest else strata[counts.argmax()]
+    return strata[codes].astype(object)

@@ -15,8 +15,8 @@ from ..core.errors import DataError, UnreadableError
 from ..core.persistence import load
 from ..core.predictive import Categorical
 from ..core.tasks import TASKS
-from ..experience.reading import read
 from ..measures import get_measure
+from .asking import inputs_for
 from .planning import QUESTIONS
 from .run import Run
 from .table_structures import MODELS
@@ -67,11 +67,17 @@ def compare(
             _with_target(structure)
         task = "classification" if hasattr(fitted[0], "classes_") else "regression"
         rule = get_measure(measure or first.get("measure") or TASKS[task].measure, task)
-        table, target = read(on), target or first.get("target")
-        if target is None or target not in table:
-            raise DataError(f"the table to compare on needs the target's column, got {target!r}: name it with --target")
-        y, known = QUESTIONS[task](table[target], target, {}).read(table[target])
-        answers = [getattr(model, rule.needs)(table[known]) for model in fitted]
+        given = [inputs_for(model, on) for model in fitted]
+        table, labels = given[0]
+        target = target or first.get("target")
+        if labels is None:
+            if any(beside is not None for _, beside in given) or target is None or target not in table:
+                raise DataError(
+                    f"the table to compare on needs the target's column, got {target!r}: name it with --target"
+                )
+            labels = table[target]
+        y, known = QUESTIONS[task](labels, target or "label", {}).read(labels)
+        answers = [getattr(model, rule.needs)(X[known]) for model, (X, _) in zip(fitted, given, strict=True)]
         return _ranked(names, y[known], answers, rule, seed)
     if any(run is None for run in runs):
         raise DataError("models without a run are compared on a table: say which with --on")

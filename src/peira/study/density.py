@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.errors import DataError
 from ..core.params import Parameter
 from .model import TableModel
 from .untargeted import Untargeted, number_of_parts
@@ -47,4 +48,9 @@ class DensityEstimation(Untargeted):
         return [{name: K} for K in range(1, min(MOST, max(self.rows // 6, 1)) + 1)]
 
     def kept(self, model: TableModel, Z: np.ndarray, y: np.ndarray, only: str | None) -> dict[str, np.ndarray]:
-        return {"log_likelihood": np.asarray(model.answer("log_prob", Z), dtype=np.float64)}
+        found = np.asarray(model.answer("log_prob", Z), dtype=np.float64)
+        if (impossible := np.isneginf(found)).any():
+            raise DataError(
+                f"{impossible.sum()} of {len(found)} rows that it had not seen are impossible under what it learned"
+            )
+        return {"log_likelihood": found}

@@ -19,14 +19,9 @@ from threadpoolctl import threadpool_limits
 from ..core.errors import DataError, ParameterError, RankWarning
 from ..core.iteration import limiting, reason_to_stop, task
 from ..core.seeds import derive
-from ..experience.table import Table
 from ..measures import Measure
 from .candidates import Candidate
-from .model import TableModel
 from .question import Question
-
-CHOOSE_ROWS = 10_000
-"""How many training rows settings are chosen on, at most."""
 
 
 @dataclass
@@ -45,6 +40,8 @@ class Cell:
     train_score: float | None = None
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
+    cut: bool = False
+    """Whether its share of the budget ended the fit before its last step."""
     warnings: list[str] = field(default_factory=list)
     arrays: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
@@ -65,18 +62,20 @@ class Protocol:
 
 def evaluate(
     candidate: Candidate,
-    table: Table,
+    table: Any,
     y: np.ndarray,
     train: np.ndarray,
     test: np.ndarray,
     fold: int,
     protocol: Protocol,
     until: float | None = None,
+    share: float | None = None,
 ) -> Cell:
     """Choose settings on the training rows, fit, and predict the test rows.
 
     A failure is part of the result: status "failed" with its reason, and the trace for the log.
-    ``until`` is the time of day at which another process's budget ends.
+    ``until`` is the time of day at which another process's budget ends; ``share`` the seconds after which this fit ends
+    with what it has learned by then.
     """
     cell = Cell(candidate.id, fold)
     # Small matrices are fastest on one thread, and one thread adds in one order:
@@ -93,7 +92,7 @@ def evaluate(
             warnings.simplefilter("always")
             model = choose(candidate, table[train], y[train], protocol, cell)
             caught.clear()  # settings that were tried and left may warn as they like
-            _judge(cell, model, table, y, train, test, protocol)
+            _judge(cell, model, table, y, train, test, protocol, share)
         # Basis functions depend on each other (the square of a 0-1 column is the column): nothing to tell anybody.
         told = [w for w in caught if cell.chosen.get("expansion") == "none" or w.category is not RankWarning]
         cell.warnings = sorted({f"{w.category.__name__}: {w.message}" for w in told})[:20]
@@ -107,24 +106,29 @@ def evaluate(
 
 def _judge(
     cell: Cell,
-    model: TableModel | None,
-    table: Table,
+    model: Any,
+    table: Any,
     y: np.ndarray,
     train: np.ndarray,
     test: np.ndarray,
     protocol: Protocol,
+    share: float | None,
 ) -> None:
     """Fit the chosen model to the training rows and keep what it says of the test rows."""
-    if model is None:
+    if model is None or (share is not None and reason_to_stop()):
         cell.status, cell.reason = "stopped", reason_to_stop() or "out of time"
         return
     began = time.perf_counter()
-    model.fit(table[train], y[train])
+    with limiting(share):
+        model.fit(table[train], y[train])
+        cell.cut = share is not None and reason_to_stop() == "out of time"
     fitted = time.perf_counter()
     arrays = protocol.question.keep(model, table[test], y[test])
     cell.predict_seconds = time.perf_counter() - fitted
     cell.fit_seconds = fitted - began
-    if reason := reason_to_stop():  # a loop may have ended early: what it learned is not what the cell stands for
+    if (reason := reason_to_stop()) and not (
+        cell.cut and reason == "out of time"
+    ):  # a loop may have ended early: what it learned is not what the cell stands for
         cell.status, cell.reason = "stopped", reason
         return
     cell.score = protocol.question.value(arrays, protocol.measure)
@@ -138,18 +142,20 @@ def _judge(
     cell.train_score = protocol.question.value(protocol.question.keep(model, table[seen], y[seen]), protocol.measure)
 
 
-def choose(candidate: Candidate, table: Table, y: np.ndarray, protocol: Protocol, cell: Cell) -> TableModel | None:
+def choose(candidate: Candidate, table: Any, y: np.ndarray, protocol: Protocol, cell: Cell) -> Any:
     """The candidate with the settings that do best on inner folds, not yet fitted; None if time ran out.
 
     First each expansion with the method's defaults, then the method's settings on the best one. Of many rows, at most
-    `CHOOSE_ROWS` take part, the same for every candidate.
+    the question's ``choose_rows`` take part, the same for every candidate.
     """
     measure, seed, margin = protocol.measure, derive(protocol.seed, cell.fold + 1), protocol.question.margin
-    if len(table) > CHOOSE_ROWS:  # a part of the rows tells settings apart as well, and sooner
-        part = protocol.question.sample(y, -(-len(table) // CHOOSE_ROWS), derive(seed, 0))
-        table, y = table[part], y[part]
-    folds = protocol.question.inner_split(y, protocol.inner_folds, seed)
     settings = protocol.question.settings(candidate.parameters, candidate.trials)
+    most, folds = protocol.question.choose_rows, []
+    if protocol.question.chooses_inside or len(settings) > 1 or len(candidate.expansions) > 1:
+        if len(table) > most:  # a part of the rows tells settings apart as well, and sooner
+            part = protocol.question.sample(y, -(-len(table) // most), derive(seed, 0))
+            table, y = table[part], y[part]
+        folds = protocol.question.inner_split(y, protocol.inner_folds, seed)
     if not folds:  # nothing to choose by
         cell.chosen = {"expansion": candidate.expansions[0], **settings[0]}
         return protocol.question.model(candidate.make(seed, **settings[0]), candidate.expansions[0], protocol.kinds)

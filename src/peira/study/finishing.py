@@ -9,24 +9,19 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from ..core.errors import DataError, NoCandidateError, closest
-from ..core.iteration import task, unlimited
+from ..core.errors import NoCandidateError
+from ..core.iteration import limiting, task, unlimited
 from ..core.seeds import derive
 from ..diagnosis import diagnose
-from ..diagnosis.learning_curve import learning_curve
-from ..experience.reading import read
-from .account import Outcome, account, evidence, explanation
+from .account import Outcome, account, evidence
 from .candidates import Candidate
 from .evaluating import Cell, choose
 from .found import conclude
-from .model import TableModel
 from .report import render
 from .run import Run, plain
 from .untargeted import Untargeted
-from .verdict import LEVEL, Pooled, leaderboard, procedure, ties
+from .verdict import LEVEL, Pooled, crosswise, leaderboard, procedure, ties
 from .wording import verdict_words
-
-_MANY_ROWS = 10_000
 
 
 def finish(study: Any, run: Run, cells: Sequence[Cell], test: Any = None) -> None:
@@ -73,12 +68,8 @@ def _carry_out(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str,
         run.update(verdict=plain(verdict), leaderboard=[_public(row) for row in rows])
         return plain(report)
     _write_unseen(outcome)
-    with task("learning curve"):
-        parts = 3 if len(study.y) < _MANY_ROWS else 2  # with many rows, folds differ little
-        curve = learning_curve(
-            outcome.model, study.X, study.y, study.folds, study.measure, study.config["seed"], parts=parts
-        )
-    explained = explanation(outcome)
+    curve = study.material.curve(outcome)
+    explained = study.material.explanation(outcome)
     verdict = _verdict(outcome, cells)
     findings = [finding.to_json() for finding in diagnose(evidence(outcome, curve, explained))]
     run.write_json("diagnosis.json", findings)
@@ -95,7 +86,7 @@ def _outcome(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str, A
     own = [cell for cell in cells if cell.candidate == best.id]
     unseen = Pooled.of(own, [test for _, test in study.folds])
     baseline = next((row for row in rows if row["baseline"] and row["status"] == "ok"), None)
-    model, refitted = _refit(study, best, own[0])
+    model, refitted = _refit(study, best, own)
     if refitted.chosen:
         rows[0]["params"] = refitted.chosen  # of the model that is kept, rather than of most folds
     study.question.settle(model, unseen.arrays)
@@ -104,15 +95,23 @@ def _outcome(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str, A
     return Outcome(study, run, rows, best, own, unseen, baseline, model, refitted.tried)
 
 
-def _refit(study: Any, best: Candidate, first: Cell) -> tuple[TableModel, Cell]:
-    """The winner, its settings chosen once more on all rows, fitted to all rows; and what was tried for that."""
+def _refit(study: Any, best: Candidate, own: list[Cell]) -> tuple[Any, Cell]:
+    """The winner, its settings chosen once more on all rows, fitted to all rows; and what was tried for that.
+
+    A fit that its share of the budget ended has as long for an item as it had in the folds.
+    """
     cell = Cell(best.id, len(study.folds))
+    seen = sum(len(train) for train, _ in study.folds) / len(study.folds)
+    seconds = None
+    if any(c.cut for c in own):
+        seconds = float(np.mean([c.fit_seconds for c in own])) * len(study.y) / seen
     with unlimited(), task("refit"):
-        model = choose(best, study.X, study.y, study.protocol, cell) or _as_in_the_first_fold(study, best, first)
-        return model.fit(study.X, study.y), cell
+        model = choose(best, study.X, study.y, study.protocol, cell) or _as_in_the_first_fold(study, best, own[0])
+        with limiting(seconds):
+            return model.fit(study.X, study.y), cell
 
 
-def _as_in_the_first_fold(study: Any, best: Candidate, first: Cell) -> TableModel:
+def _as_in_the_first_fold(study: Any, best: Candidate, first: Cell) -> Any:
     chosen = dict(first.chosen)
     expansion = chosen.pop("expansion")
     seed = derive(study.config["seed"], 1)
@@ -122,12 +121,13 @@ def _as_in_the_first_fold(study: Any, best: Candidate, first: Cell) -> TableMode
 def _write_unseen(outcome: Outcome) -> None:
     """The winner's predictions for rows that it had not seen, in the order of the table."""
     order = np.argsort(outcome.unseen.rows, kind="stable")
-    numbers = outcome.study.X.rows[outcome.unseen.rows]
+    material = outcome.study.material
+    called = material.called(outcome.unseen.rows)
     columns = outcome.study.question.columns(outcome.unseen.arrays)
     outcome.run.write_csv(
         f"predictions/{outcome.best.id}.csv",
-        ["row", *columns],
-        [[int(numbers[i]), *(column[i] for column in columns.values())] for i in order],
+        [material.item, *columns],
+        [[called[i], *(column[i] for column in columns.values())] for i in order],
     )
 
 
@@ -147,18 +147,23 @@ def _write_answers(outcome: Outcome) -> None:
 
 
 def _test(outcome: Outcome, test: Any) -> dict[str, Any]:
-    table, study, measure = read(test), outcome.study, outcome.measure
-    if study.target not in table:
-        raise DataError(f"the table to test on lacks the target {study.target!r}; {closest(study.target, table.names)}")
-    y, known = study.question.read(table[study.target])
-    arrays = study.question.keep(outcome.model, table[known], y[known])
+    study, measure = outcome.study, outcome.measure
+    X, labels = study.material.again(test, study.target)
+    y, known = study.question.read(labels)
+    arrays = study.question.keep(outcome.model, X[known], y[known])
     score, interval = study.question.value(arrays, measure), study.question.interval(arrays, measure, LEVEL)
-    return {"rows": int(known.sum()), "score": score, "interval": interval}
+    told = {"rows": int(known.sum()), "score": score, "interval": interval}
+    plainly = study.question.plain(arrays, measure, LEVEL)
+    return told if plainly is None else {**told, "plain": plainly}
 
 
 def _verdict(outcome: Outcome, cells: Sequence[Cell]) -> dict[str, Any]:
     study, measure, baseline = outcome.study, outcome.measure, outcome.baseline
-    pooled = procedure(study.candidates, cells, study.folds, measure) or outcome.unseen
+    if study.question.chooses_inside:
+        pooled = procedure(study.candidates, cells, study.folds, measure)
+    else:
+        pooled = crosswise(study.candidates, cells, study.folds, study.question, measure)
+    pooled = pooled or outcome.unseen
     score = study.question.value(pooled.arrays, measure)
     interval = study.question.interval(pooled.arrays, measure, LEVEL)
     tied = ties(outcome.rows)

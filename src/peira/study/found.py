@@ -8,11 +8,12 @@ import numpy as np
 from ..core.tasks import TASKS
 from ..diagnosis.structure import StructureEvidence, diagnose_structure
 from ..experience.profile import missing_in
-from .account import Outcome, data, header, measured_by
+from .account import Outcome, header, measured_by
 from .evaluating import Cell
 from .recipe import method_page, reproduce
 from .report.figures import interval, measured, number
 from .run import plain
+from .table_material import columns_section
 from .telling import TELLERS
 from .untargeted import Untargeted
 from .verdict import LEVEL, procedure, ties
@@ -59,7 +60,9 @@ def conclude(outcome: Outcome, cells: Sequence[Cell]) -> tuple[dict[str, Any], l
         "structure": told.structure,
         "diagnosis": findings,
         "leaderboard": outcome.rows,
-        "data": data(outcome, [f"no column is to be predicted: the task is {study.task}", *question.decisions]),
+        "data": columns_section(
+            outcome, [f"no column is to be predicted: the task is {study.task}", *question.decisions]
+        ),
         "performance": {"measures": _measures(outcome)},
         "learning": {"history": history, "history_of": outcome.best.method} if history else {},
         "method_page": method_page(outcome),

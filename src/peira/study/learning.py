@@ -41,6 +41,8 @@ from .run import Run, as_json, plain
 
 _FRAME = "(a frame in memory)"
 _STDIN = Path("data") / "stdin"
+SEARCHED = 0.7
+"""Share of a budget for the search where it is dealt out among fits; the rest is for the last fit."""
 _PATIENCE = 8.0  # seconds of work from which on starting processes costs less than it saves
 
 
@@ -53,7 +55,7 @@ def learn(
     methods: str | list[str] = "all",
     budget: str | float | None = None,
     trials: int = 8,
-    cv: int | str = 5,
+    cv: int | str = "auto",
     test: Any = None,
     seed: int = 0,
     jobs: int = -1,
@@ -65,14 +67,15 @@ def learn(
     judge: str | None = None,
     progress: bool = True,
 ) -> Run:
-    """Compare every suitable method on a table, and report.
+    """Compare every suitable method on a table or on images, and report.
 
     Parameters
     ----------
-    source : path, "example:NAME", "-" or frame
-        Where the table is; see `peira.read`. With ``resume``, left out.
+    source : path, "example:NAME", "-", frame or Images
+        Where the table is; see `peira.read`. Or images: a folder with a sub-folder for each class, an npz file with
+        images and labels, or an idx file with its labels beside it. With ``resume``, left out.
     target : str, optional
-        The column to predict; for bundled examples it is known.
+        The column to predict; for bundled examples and images it is known.
     task : str, default "auto"
         "regression", "classification", or "auto" to read it off the target. Without a target: "clustering" (which rows
         belong together?), "density" (how likely is a row?), "anomaly" (which rows are unlike the others?) or
@@ -83,12 +86,14 @@ def learn(
         Names of methods. A baseline runs in any case.
     budget : float or str, optional
         Wall-clock time for the search: seconds, or "90s", "5m", "1h". Candidates whose turn does
-        not come are listed as skipped. Without it, everything runs.
+        not come are listed as skipped. Among methods of images it is dealt out instead: each fit ends with its share,
+        and a part is kept for the last fit. Without it, everything runs.
     trials : int, default 8
         The most settings that a method may try on the inner folds.
-    cv : int or str, default 5
-        Number of folds; or "time:COLUMN" (each fold is tested on rows later than those it learns
-        from) or "group:COLUMN" (rows of a group stay on one side).
+    cv : int or str, default "auto"
+        Number of folds; "holdout" (one fifth, at most 10,000 items, is judged once); "time:COLUMN" (each fold is tested
+        on rows later than those it learns from) or "group:COLUMN" (rows of a group stay on one side). By default 5
+        folds, and a hold-out for images from 10,000 on.
     test : path or frame, optional
         A further table; the winner is measured on it once.
     seed : int, default 0
@@ -174,7 +179,7 @@ def learn(
             "measure": study.measure.name,
             "seed": seed,
         }
-        profile, splits = study.roles.to_json(), to_json(study.folds, len(study.y))
+        profile, splits = study.material.profile(), to_json(study.folds, len(study.y))
         data = {"profile.json": as_json(profile).encode(), "splits.json": as_json(splits).encode()}
         if stdin is not None:
             data[_STDIN.name] = stdin
@@ -223,7 +228,9 @@ def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
         # The baseline is what everything else is compared with: no budget leaves it out.
         for cell in _cells(study, [(c, fold) for c, fold in todo if c.baseline], 1):
             keep(cell)
-        with limiting(None if budget is None else budget - spent):
+        if budget is not None and study.question.shares_time:
+            budget *= SEARCHED
+        with limiting(None if budget is None else max(0.0, budget - spent)):
             for cell in _cells(study, [(c, fold) for c, fold in todo if not c.baseline], jobs):
                 keep(cell)
     stopped = "interrupted" if reason_to_stop() else "budget" if len(done) < total else None
@@ -246,15 +253,26 @@ def _cells(study: Study, todo: list[tuple[Candidate, int]], jobs: int) -> Iterat
 
     processes = cpu_count() if jobs == -1 else jobs
     began = time.monotonic()
-    while todo and (processes == 1 or (jobs == -1 and time.monotonic() - began < _PATIENCE)):
+    deadline = time.time() + time_left()
+    shares = study.question.shares_time and deadline < math.inf
+
+    def share(left: int) -> float | None:
+        """Seconds for the next of so many fits: what others leave of theirs is dealt out anew."""
+        return max(1.0, (deadline - time.time()) * min(processes, left) / left) if shares else None
+
+    long = any(c.cls.card.data != "table" for c, _ in todo)  # nets: there is nothing to wait and see
+    patience = 0.0 if long else _PATIENCE
+    while todo and (processes == 1 or (jobs == -1 and time.monotonic() - began < patience)):
         if reason_to_stop():
             return
-        yield evaluate(*arguments(*todo.pop(0)))
+        yield evaluate(*arguments(*todo.pop(0)), share=share(len(todo) + 1))
     if not todo:
         return
-    deadline = time.time() + time_left()
-    work = (delayed(evaluate)(*arguments(candidate, fold), until=deadline) for candidate, fold in todo)
-    results = Parallel(n_jobs=processes, batch_size=1, return_as="generator_unordered")(work)
+    work = (
+        delayed(evaluate)(*arguments(*cell), until=deadline, share=share(len(todo) - i)) for i, cell in enumerate(todo)
+    )
+    ahead = processes if shares else "2 * n_jobs"  # a share is reckoned when a fit is about to begin
+    results = Parallel(n_jobs=processes, batch_size=1, pre_dispatch=ahead, return_as="generator_unordered")(work)
     try:
         for cell in results:
             yield cell

@@ -4,13 +4,11 @@ It is made once, from the arguments and the data alone, and costs little: ``peir
 shows it. Whatever is wrong with the data or the task is found here, before a run exists.
 """
 
-import hashlib
 import json
 from typing import Any
 
 import numpy as np
 
-from ..core import strictjson
 from ..core.errors import DataError, ParameterError, closest
 from ..core.tasks import TASKS, get_task
 from ..experience.design import DesignMatrix
@@ -24,9 +22,13 @@ from .classification import Classification
 from .clustering import Clustering
 from .density import DensityEstimation
 from .evaluating import Protocol
+from .image_material import open_images_source
+from .item_classification import ItemClassification
+from .material import Material
 from .question import Question, Targeted
 from .reduction import Reduction
 from .regression import Regression
+from .table_material import TableMaterial
 from .untargeted import Untargeted
 
 QUESTIONS: dict[str, type[Targeted]] = {asked.task: asked for asked in (Regression, Classification)}
@@ -35,27 +37,36 @@ FOUND: dict[str, type[Untargeted]] = {
     asked.task: asked for asked in (Clustering, DensityEstimation, Anomaly, Reduction)
 }
 """Tasks without one."""
-
+OF_ITEMS: dict[str, type[ItemClassification]] = {asked.task: asked for asked in (ItemClassification,)}
+"""Tasks with a label beside each thing in a container that is no table."""
 
 FEWEST = 12
 """Rows without which nothing can be learned of a table without a target: halves of halves are compared."""
 
 
+HELD_OUT, MOST_HELD_OUT = 0.2, 10_000
+"""Share and number of items that a single part for the test holds, at most."""
+
+
 class Study:
-    """What is to be learned from what, decided once: the table's roles, the folds, the candidates.
+    """What is to be learned from what, decided once: the task, the folds, the candidates.
 
     Parameters
     ----------
     config : dict
         The arguments of `learn`.
     source : object
-        What `peira.read` takes.
+        What `peira.read` takes; a folder, idx or npz file of images; or a container of them.
 
     Attributes
     ----------
+    material : Material
+        What is learned from.
     roles : Roles
+        Of the columns, where it is a table.
     question : Question
         What is asked of each row.
+    X : Table, Images
     y : array of shape (N,)
     folds : list of (train, test)
     measure : Measure
@@ -66,36 +77,12 @@ class Study:
 
     def __init__(self, config: dict[str, Any], source: Any) -> None:
         self.config = config
-        table = read(source)
-        target = config.get("target") or table.suggested_target
-        kinds = json.loads(config["kinds"]) if config.get("kinds") else {}
-        self.task, self.target = config["task"], target
-        if self.task == "auto" and target is None:
-            raise DataError(
-                "there is no target to learn: name the column to predict with -y, or a task without a target with "
-                f"--task {', '.join(FOUND)}. Columns: {', '.join(table.names[:20])}"
-            )
-        if self.task != "auto" and get_task(self.task).name not in (*QUESTIONS, *FOUND):
-            raise DataError(f"{self.task} of a table is not there yet; there are {', '.join((*QUESTIONS, *FOUND))}")
-        self.question: Question
-        if self.task in FOUND:
-            self.target = None
-            self.roles, self.question = _without_target(table, kinds, config)
-        else:
-            if config.get("judge"):
-                raise ParameterError(f"a column to judge by is for tasks without a target: --task {', '.join(FOUND)}")
-            if target is None:
-                raise DataError(f"{self.task} needs a target: name the column to predict with -y")
-            self.roles = infer_roles(table, target, kinds)
-            self.task = str(self.roles.task) if self.task == "auto" else self.task
-            self.question = QUESTIONS[self.task](self.roles.y, target, config)
-        self.X: Table = self.roles.X
-        self.y = self.question.read(self.roles.y)[0]
-        self.digest = _digest(table)
-        self.kinds = self.question.kinds(self.roles.kinds)
-        width = _design_width(self.X, self.roles, self.kinds)
-        if isinstance(self.question, Untargeted):
-            self.question.look(self.X, self.kinds)
+        self.task, self.target = config["task"], config.get("target")
+        images = open_images_source(source, config)
+        width = self._ask_of_table(read(source)) if images is None else self._ask_of_items(images)
+        self.X: Any = self.material.X
+        self.y = self.question.read(self.material.labels)[0]
+        self.digest = self.material.digest()
         methods = config["methods"]
         self.candidates = candidates(
             self.question,
@@ -113,7 +100,81 @@ class Study:
             else self.question.default_measure(TASKS[self.task].measure, rivals=rivals)
         )
         self.question.check(self.measure)
-        self.folds = _folds(config["cv"], self.roles, self.question, self.y, config["seed"])
+        self.folds = self._folds()
+
+    def _ask_of_items(self, material: Material) -> int:
+        """What is asked of the things in a container; how many numbers each of them is."""
+        self.material = material
+        for option in ("kinds", "judge", "calibration"):
+            if self.config.get(option):
+                raise ParameterError(f"--{option} is for tables, and {self.config['source']} holds {material.item}s")
+        if self.task != "auto" and get_task(self.task).name not in OF_ITEMS:
+            raise DataError(f"{self.task} of {material.item}s is not there yet; there is {', '.join(OF_ITEMS)}")
+        if material.labels is None:
+            raise DataError(
+                f"the {material.item}s have no labels, so there is nothing to predict: a folder needs a sub-folder for "
+                "each class, an npz file an array of labels, and an idx file its file of labels beside it"
+            )
+        self.task, self.target, self.kinds = "classification", material.target, {}
+        self.question: Question = OF_ITEMS[self.task](material, self.config)
+        return int(material.width or 0)
+
+    def _ask_of_table(self, table: Table) -> int:
+        """What is asked of the rows of a table; how many columns of numbers it becomes."""
+        config = self.config
+        target = config.get("target") or table.suggested_target
+        kinds = json.loads(config["kinds"]) if config.get("kinds") else {}
+        self.target = target
+        if self.task == "auto" and target is None:
+            raise DataError(
+                "there is no target to learn: name the column to predict with -y, or a task without a target with "
+                f"--task {', '.join(FOUND)}. Columns: {', '.join(table.names[:20])}"
+            )
+        if self.task != "auto" and get_task(self.task).name not in (*QUESTIONS, *FOUND):
+            raise DataError(f"{self.task} of a table is not there yet; there are {', '.join((*QUESTIONS, *FOUND))}")
+        if self.task in FOUND:
+            self.target = None
+            self.roles, self.question = _without_target(table, kinds, config)
+        else:
+            if config.get("judge"):
+                raise ParameterError(f"a column to judge by is for tasks without a target: --task {', '.join(FOUND)}")
+            if target is None:
+                raise DataError(f"{self.task} needs a target: name the column to predict with -y")
+            self.roles = infer_roles(table, target, kinds)
+            self.task = str(self.roles.task) if self.task == "auto" else self.task
+            self.question = QUESTIONS[self.task](self.roles.y, target, config)
+        self.material = TableMaterial(table, self.roles, self.target)
+        self.kinds = self.question.kinds(self.roles.kinds)
+        width = _design_width(self.roles.X, self.roles, self.kinds)
+        if isinstance(self.question, Untargeted):
+            self.question.look(self.roles.X, self.kinds)
+        return width
+
+    def _folds(self) -> Split:
+        """What is learned from and what is judged by, as ``cv`` asks for it."""
+        cv, y, seed = self.config["cv"], self.y, self.config["seed"]
+        if cv == "auto":
+            cv = self.question.resampling(len(y))
+        if cv.isdigit():
+            return self.question.split(y, int(cv), seed)
+        if cv == "holdout":
+            return self.question.hold_out(y, min(HELD_OUT, MOST_HELD_OUT / len(y)), seed)
+        how, _, column = cv.partition(":")
+        if how not in ("time", "group") or not column:
+            raise ParameterError(
+                f"cv must be a number of folds, 'holdout', 'time:COLUMN' or 'group:COLUMN', got {cv!r}"
+            )
+        if not isinstance(self.material, TableMaterial):
+            raise ParameterError(
+                f"--cv {cv} names a column, and {self.material.item}s have none: give a number of folds"
+            )
+        table = self.roles.table
+        if column not in table.names:
+            raise DataError(f"--cv {cv}: there is no column {column!r}; {closest(column, table.names)}")
+        if how == "group":
+            return grouped(table[column], min(5, max(len(set(table[column].tolist())), 2)), seed=seed)
+        order = np.argsort(table[column], kind="stable")
+        return [(np.sort(order[train]), np.sort(order[test])) for train, test in time_ordered(len(table))]
 
     @property
     def protocol(self) -> Protocol:
@@ -152,21 +213,6 @@ def _without_target(table: Table, kinds: dict[str, Any], config: dict[str, Any])
     return roles, FOUND[task](len(table), labels, judge, config)
 
 
-def _folds(cv: str, roles: Roles, question: Question, y: np.ndarray, seed: int) -> Split:
-    how, _, column = cv.partition(":")
-    table = roles.table
-    if how in ("time", "group") and column:
-        if column not in table.names:
-            raise DataError(f"--cv {cv}: there is no column {column!r}; {closest(column, table.names)}")
-        if how == "group":
-            return grouped(table[column], min(5, max(len(set(table[column].tolist())), 2)), seed=seed)
-        order = np.argsort(table[column], kind="stable")
-        return [(np.sort(order[train]), np.sort(order[test])) for train, test in time_ordered(len(table))]
-    if not cv.isdigit():
-        raise ParameterError(f"cv must be a number of folds, 'time:COLUMN' or 'group:COLUMN', got {cv!r}")
-    return question.split(y, int(cv), seed)
-
-
 def _design_width(X: Table, roles: Roles, kinds: dict[str, Any]) -> int:
     width = len(DesignMatrix(kinds=kinds).fit(X).get_feature_names_out()) if X.names else 0
     if not width:
@@ -176,13 +222,3 @@ def _design_width(X: Table, roles: Roles, kinds: dict[str, Any]) -> int:
             "overrule a kind with --kind COLUMN=KIND"
         )
     return width
-
-
-def _digest(table: Table) -> str:
-    """SHA-256 over names and values: whether a resumed run still sees the same data."""
-    digest = hashlib.sha256()
-    for name in table.names:
-        column = table[name]
-        digest.update(f"{name}\0{column.dtype.kind}\0".encode())
-        digest.update(strictjson.dumps(column.tolist()).encode() if column.dtype.kind == "O" else column.tobytes())
-    return digest.hexdigest()

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.errors import ParameterError
 from ..core.method import Method
 from ..core.params import Parameter
 from ..core.tasks import TASKS
-from ..experience.splits import Split
+from ..experience.splits import Split, holdout
 from ..experience.table import Table
 from ..measures import Measure, get_measure
 from ..tuning import trials
@@ -39,6 +40,16 @@ class Question(ABC):
         """Name of the method that everything is compared with; "" without one."""
         return TASKS[self.task].baseline
 
+    data: ClassVar[str] = "table"
+    """What a method's card says that it learns from."""
+    chooses_inside: ClassVar[bool] = True
+    """Whether methods with nothing to set are judged on inner folds as well, so that a choice among methods can be
+    judged by folds that it was not made on; else it is judged by what other folds say (`verdict.crosswise`)."""
+    shares_time: ClassVar[bool] = False
+    """Whether a budget is dealt out among the fits, each ending with its share, in place of ending the search."""
+    choose_rows: ClassVar[int] = 10_000
+    """How many training rows settings are chosen on, at most."""
+
     @property
     def sizes(self) -> dict[str, int]:
         """Sizes of the target by their letter, which decide what methods are offered."""
@@ -52,13 +63,33 @@ class Question(ABC):
     def split(self, y: np.ndarray, k: int, seed: int) -> Split:
         """Folds of rows that count alike."""
 
+    def hold_out(self, y: np.ndarray, share: float, seed: int) -> Split:
+        """One part of the rows to be judged on, in place of folds."""
+        raise ParameterError(f"--cv holdout is for tasks with a target, and {self.task} has none")
+
+    def resampling(self, N: int) -> str:
+        """How so many rows are split when nothing else is said: a number of folds, or "holdout"."""
+        return "5"
+
     def sample(self, y: np.ndarray, parts: int, seed: int) -> np.ndarray:
         """The positions of one of so many parts of the rows, each like the whole."""
         return self.split(y, parts, seed)[0][1]
 
     @abstractmethod
-    def model(self, method: Method | None, expansion: str, kinds: dict[str, Any]) -> TableModel:
-        """The model that a candidate becomes on the table, not yet fitted."""
+    def model(self, method: Method | None, expansion: str, kinds: dict[str, Any]) -> Any:
+        """The model that a candidate becomes on the data, not yet fitted."""
+
+    def offers(self, cls: type[Method], named: bool) -> bool:
+        """Whether a method of the task is a candidate; ``named``: it was asked for."""
+        return cls.card.data == self.data
+
+    def expansions(self, cls: type[Method]) -> tuple[str, ...] | None:
+        """What a method is tried on, where the question decides that: views of the items; None for a table."""
+        return None
+
+    def trials(self, cls: type[Method], most: int) -> int:
+        """How many settings a method may try."""
+        return most
 
     def kinds(self, kinds: dict[str, Any]) -> dict[str, Any]:
         """The kinds of the columns as the models take them."""
@@ -142,6 +173,9 @@ class Targeted(Question):
 
     @abstractmethod
     def __init__(self, y: np.ndarray, target: str, config: dict[str, Any]) -> None: ...
+
+    def hold_out(self, y: np.ndarray, share: float, seed: int) -> Split:
+        return holdout(len(y), share, seed=seed)
 
     @abstractmethod
     def performance(self, outcome: Any) -> dict[str, Any]:

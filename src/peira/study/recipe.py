@@ -37,7 +37,8 @@ def reproduce(outcome: Any) -> dict[str, Any]:
     """The command and the environment that give this report again."""
     config = outcome.study.config
     without = {"--task": outcome.study.task, "--judge": config.get("judge")} if outcome.study.target is None else {}
-    options = {"-y": outcome.study.target} | without
+    named = outcome.study.target if outcome.study.material.data == "table" else config.get("target")
+    options = {"-y": named} | without
     options |= {f"--{name}": config.get(name) for name in ("measure", "cv", "trials", "seed", "budget")}
     methods = config["methods"]
     if methods != "all":
@@ -53,7 +54,7 @@ def reproduce(outcome: Any) -> dict[str, Any]:
         "command": shlex.join(["peira", "learn", config["source"], *words]),
         "python": (
             f"import peira\nmodel = peira.load({'runs/' + outcome.run.path.name!r})\n"
-            f"model.{verb}(peira.read({config['source']!r}))"
+            + outcome.study.material.recipe(verb, config["source"])
         ),
         "environment": {
             "python": platform.python_version(),

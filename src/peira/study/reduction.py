@@ -68,7 +68,8 @@ class Reduction(Untargeted):
 
     def settings(self, parameters: dict[str, Parameter], budget: int) -> list[dict[str, Any]]:
         """So many codes, and with them the settings that a method names."""
-        fixed = {"n_components": self.K} if "n_components" in parameters else {}
+        asked = {"n_components": self.K, "fit_inverse_transform": not self.maps}
+        fixed = {name: value for name, value in asked.items() if name in parameters}
         free = {name: p for name, p in parameters.items() if name not in fixed}
         return [fixed | setting for setting in super().settings(free, budget)]
 

@@ -89,17 +89,15 @@ class TableClassifier(TableModel, ProbabilisticClassifier):
     def answer(self, verb: str, Z: np.ndarray) -> Any:
         """The answer of a verb ("predict", "predict_dist") to what `numbers` gave."""
         dist = self.method_.predict_dist(Z)
-        return dist if verb == "predict_dist" else self.classes_[self.decide(dist.probs)]
-
-    def decide(self, probs: np.ndarray) -> np.ndarray:
-        """The class of least expected cost, as a position in ``classes_``, for probabilities of shape (N, C)."""
-        return probs.argmax(1) if self.costs_ is None else (probs @ self.costs_).argmin(1)
+        return dist if verb == "predict_dist" else self.classes_[cheapest(dist.probs, self.costs_)]
 
     def predict(self, X: Any) -> Any:
         """The label of least expected cost for each row; the most probable one where no costs were stated."""
         queries = self._queries(X)
         probs = self._log_probs(queries).exp()
-        return self._labels(queries, torch.from_numpy(self.decide(probs.numpy(force=True))).to(queries.device))
+        return self._labels(
+            queries, torch.from_numpy(cheapest(probs.numpy(force=True), self.costs_)).to(queries.device)
+        )
 
     def _queries(self, X: Any) -> Queries:
         Z = torch.as_tensor(self._asked(X))
@@ -125,6 +123,11 @@ class TableClassifier(TableModel, ProbabilisticClassifier):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = self.method is None or self.method.card.baseline
         return tags
+
+
+def cheapest(probs: np.ndarray, costs: np.ndarray | None) -> np.ndarray:
+    """The position of the class of least expected cost, for probabilities (N, C); the most probable without costs."""
+    return probs.argmax(1) if costs is None else (probs @ costs).argmin(1)
 
 
 def mistake_costs(costs: list[tuple[Any, Any, float]], classes: np.ndarray) -> np.ndarray:

@@ -8,13 +8,14 @@ from .report.figures import interval, measured, number
 def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str, str]:
     """Task, experience and performance, a sentence each, and one that says it all."""
     score, between = measured(verdict["score"], verdict["interval"]), interval(verdict["interval"])
-    rows, columns = study.X.shape
+    material = study.material
     method, target = verdict["method"], study.target
-    task = f"Predict {target!r}, {study.question.wanted}, from {columns} column{'s' if columns != 1 else ''}."
-    experience = (
-        f"{number(rows)} rows of {study.config['source']}, "
-        f"each predicted by fits that had not seen it ({len(study.folds)} folds)."
-    )
+    task = f"Predict {target!r}, {study.question.wanted}, from {material.inputs}."
+    experience = f"{number(len(study.y))} {material.item}s of {study.config['source']}, "
+    if len(study.folds) > 1:
+        experience += f"each predicted by fits that had not seen it ({len(study.folds)} folds)."
+    else:
+        experience += f"of which {number(len(study.folds[0][1]))} were held out and predicted by fits without them."
     performance = (
         f"{measure.title} {score} ({100 * verdict['level']:g} % interval {between}; "
         "choosing the method is part of what was measured)"
@@ -31,7 +32,7 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
         sentence = f"{method} predicts {target!r} with {measure.title} {score} ({between}), {gain} the baseline."
         if plainly := verdict["plain"]:
             right, usual = (f"{100 * plainly[who]:.1f} %" for who in ("value", "baseline"))
-            sentence += f" It is right for {right} of the rows; the most frequent label, for {usual}."
+            sentence += f" It is right for {right} of the {material.item}s; the most frequent label, for {usual}."
         if baseline["method"] in verdict["tied_with"]:
             theirs = measured(baseline["score"], verdict["interval"])
             sentence = (

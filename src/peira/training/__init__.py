@@ -6,6 +6,7 @@ from .layer_statistics import watching_layers
 from .loop import minimise, train, updates_of
 from .player import Player
 from .processes import join_processes, share
+from .rate_finder import find_learning_rate
 from .training import Training
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Stream",
     "Training",
     "checkpointing",
+    "find_learning_rate",
     "join_processes",
     "minimise",
     "share",

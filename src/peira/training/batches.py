@@ -68,6 +68,8 @@ class InMemory:
         self.N = len(tensors[0])
         if any(len(t) != self.N for t in tensors):
             raise DataError(f"the parts of a batch differ in length: {', '.join(str(len(t)) for t in tensors)} items")
+        if self.N == 0:
+            raise DataError("there is not a single item to learn from")
         self.rank, self.processes = share
         self.size = min(size or self.N, max(1, self.N // self.processes))
         if self.size * self.processes > self.N:

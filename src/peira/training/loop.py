@@ -27,7 +27,7 @@ of forward and backward passes and of the update; the loop adds some microsecond
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -35,8 +35,8 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from peira.core.errors import LearningError
-from peira.core.iteration import iterate, listening, reason_to_stop
+from peira.core.errors import DataError, LearningError
+from peira.core.iteration import iterate, listening
 from peira.core.seeds import private_chance
 
 from .batches import Batch, Batches
@@ -45,10 +45,11 @@ from .failure import explain
 from .layer_statistics import layer_statistics, layers_due
 from .player import NotFiniteError, Player
 from .processes import mean_over_processes
-from .progress import Progress, finite, set_weights, weights
+from .progress import Progress, set_weights, weights
 from .training import Training
 
 Terms = dict[str, torch.Tensor]
+COPIED = 50  # updates between copies of the weights, to go back to
 
 
 def minimise(
@@ -141,7 +142,8 @@ def train(
     Warns
     -----
     ConvergenceWarning
-        If the loss stopped being a number: with the update, the layer and the likely cause. The last good weights stay.
+        If the loss stopped being a number: with the update, the layer and the likely cause. The weights go back to the
+        last copy of them whose loss was a number; there is one every 50 updates.
     """
     device = next(iter(players.values())).weights[0].device
     run = Progress(updates_of(training, batches))
@@ -150,21 +152,22 @@ def train(
         checkpoint = open_checkpoint(training, seed, nets, batches)
         if (state := checkpoint.read()) is not None:
             run.load(state, players, device)
-        good = weights(players)
+        good: list | None = None
         epochs = run.epoch if run.over else -(-run.updates // len(batches))
         for epoch in iterate(owner, epochs, name="epoch", start=run.epoch, history=run.history):
             _set_mode(nets, learning=True)
             ahead = batches.epoch(run.epoch, run.batch)
             for update in iterate(None, min(len(batches) - run.batch, run.updates - run.update), name="update"):
-                batch = tuple(part.to(device, non_blocking=True) for part in next(ahead))
-                heard = listening()
+                batch = tuple(part.to(device, non_blocking=True) for part in _next(ahead, run, batches))
+                heard, copy = listening(), weights(players) if good is None or run.update % COPIED == 0 else None
                 try:
                     with layer_statistics(nets) if heard and layers_due(run.update) else nullcontext({}) as layers:
                         terms = step(batch, players)
-                    run.tally.add(terms, look=heard or device.type == "cpu")
+                    run.tally.add(terms, look=heard or copy is not None or device.type == "cpu")
                 except NotFiniteError:
                     _fail(run, batch, step, players, good, owner)
                     break
+                good = copy or good  # their loss was a number
                 run.update, run.batch = run.update + 1, run.batch + 1
                 if heard:
                     update.record(**run.tally.latest, **layers, **_rates(players))
@@ -172,21 +175,25 @@ def train(
                     _judge(run, evaluate, players, training, epoch)
                 if run.stopped:
                     break
-                if checkpoint.due() or (checkpoint.kept and reason_to_stop()):
+                if checkpoint.due():
                     checkpoint.write(run.state(players, device))
-            if run.tally.n:
-                epoch.record(**mean_over_processes(run.tally.means()))
-            if run.stopped is None and evaluate and not training.evaluate_every:
+            if checkpoint.kept and not run.over and run.batch < len(batches):
+                checkpoint.write(run.state(players, device))  # cut off: what follows is done again when it goes on
+            if run.failed:
+                epoch.stop(run.stopped)
+                break
+            means = mean_over_processes(run.tally.means())
+            epoch.record(**means)
+            if evaluate and run.judged < run.update and (run.over or not training.evaluate_every):
                 _judge(run, evaluate, players, training, epoch)
-            elif run.stopped is None and not evaluate:
-                run.judge(next(iter(run.tally.means().values())), players, training, keep=False)
+            elif not evaluate:
+                run.judge(next(iter(means.values())), players, training, keep=False)
             if run.stopped:
                 epoch.stop(run.stopped)
                 break
             if run.batch == len(batches):
                 run.next_epoch()
-                good = weights(players)
-        if checkpoint.kept:
+        if checkpoint.kept and (run.over or run.batch == 0):
             checkpoint.write(run.state(players, device))
         if run.best is not None:
             set_weights(players, run.best)
@@ -224,9 +231,11 @@ def _search(batch: Batch, players: dict[str, Player]) -> Terms:
     def closure() -> torch.Tensor:
         player.optimiser.zero_grad(set_to_none=True)
         loss, terms = _loss_and_terms(player(*batch))
+        if told and not torch.isfinite(loss.detach()):
+            return 1e3 * (1 + told["loss"].abs())  # a trial too far: worse than the start, and level
+        player.backward(loss)
         if not told:
             told.update({name: term.detach() for name, term in {"loss": loss, **terms}.items()})
-        player.backward(loss)
         return loss
 
     player.search(closure)
@@ -255,8 +264,10 @@ def _judge(run: Progress, evaluate: Callable, players: dict[str, Player], traini
     _set_mode(nets, learning=True)
 
 
-def _fail(run: Progress, batch: Batch, step: Callable, players: dict[str, Player], good: dict, owner: Any) -> None:
-    """Say what went wrong, and go back to weights that are numbers."""
+def _fail(
+    run: Progress, batch: Batch, step: Callable, players: dict[str, Player], good: list | None, owner: Any
+) -> None:
+    """Say what went wrong, and go back to the last copy of the weights whose loss was a number."""
 
     def again() -> None:
         for player in players.values():
@@ -266,12 +277,22 @@ def _fail(run: Progress, batch: Batch, step: Callable, players: dict[str, Player
     why = explain({name: player.net for name, player in players.items()}, again, list(run.tally.recent))
     who = "training" if owner is None else type(owner).__name__
     what = f"{who}: the loss of update {run.update + 1} is no number: {why}"
-    if run.update == 0:
+    if good is None:
         raise LearningError(what)
-    if not finite(players):
-        set_weights(players, good)
-    run.stopped = "the loss was no number"
-    warnings.warn(f"{what}. Kept are the last good weights.", ConvergenceWarning, stacklevel=4)
+    set_weights(players, good)
+    run.failed, run.stopped = True, "the loss was no number"
+    since = run.update % COPIED
+    warnings.warn(
+        f"{what}. Kept are the weights of {since} update{'s' * (since != 1)} before, whose loss was a number.",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
+
+
+def _next(ahead: Iterator[Batch], run: Progress, batches: Batches) -> Batch:
+    for batch in ahead:
+        return batch
+    raise DataError(f"epoch {run.epoch + 1} ended after {run.batch} of {len(batches)} batches")
 
 
 def _rates(players: dict[str, Player]) -> dict[str, float]:

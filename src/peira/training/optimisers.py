@@ -10,19 +10,33 @@ With weights w, gradient g, learning rate :math:`\eta`, momentum :math:`\beta` a
 * adam: :math:`m \leftarrow \beta m + (1 - \beta) g`, s as rmsprop, both freed of their bias towards zero, and
   :math:`w \leftarrow w - \eta \hat{m} / (\sqrt{\hat{s}} + \epsilon)` (Kingma & Ba 2015, algorithm 1)
 * adamw: adam, after :math:`w \leftarrow (1 - \eta \lambda) w` (Loshchilov & Hutter 2019, algorithm 2)
-* rprop: the sign of g alone, with a step for each weight that is 1.2 times as long while the sign stays, and half as
-  long when it turns (Riedmiller & Braun 1993)
+* rprop: the sign of g alone, with a step for each weight that begins at :math:`\eta`, is 1.2 times as long while the
+  sign stays, and half as long when it turns, after which the weight rests for one update (Riedmiller & Braun 1993, in
+  the form iRprop- of Igel & Hüsken 2003)
 * lbfgs: :math:`w \leftarrow w - t H g`, with an inverse Hessian H from the last steps and t from a search along the
   line (Liu & Nocedal 1989); it needs the gradient of all items, ``batch_size=None``
 
-The weight decay :math:`\lambda` of all but adamw is a penalty: :math:`g \leftarrow g + \lambda w`. All are torch's,
-fused into one pass over the weights where torch has it.
+The weight decay :math:`\lambda` of all but adamw is a penalty: :math:`g \leftarrow g + \lambda w`; that of rprop and
+lbfgs, which need it in the loss as well or hear signs alone, is to be a term of the loss. On a quadratic loss whose
+curvatures lie between a and b, with :math:`k = b / a`, descent shrinks the error of an update to the share
+
+.. math:: \max \, |1 - \eta a|, \, |1 - \eta b|
+
+which diverges from :math:`\eta = 2 / b` on, and is :math:`(k - 1) / (k + 1)` at its best, :math:`\eta = 2 / (a + b)`;
+momentum at its best reaches :math:`(\sqrt{k} - 1) / (\sqrt{k} + 1)` (Polyak 1964), with
+
+.. math:: \eta = 4 / (\sqrt{a} + \sqrt{b})^2, \quad \beta = ((\sqrt{k} - 1) / (\sqrt{k} + 1))^2
+
+All are torch's, fused into one pass over the weights where torch has it.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch.optim import LBFGS, SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, Rprop
+
+from peira.core.errors import ParameterError
 
 from .training import Training
 
@@ -30,6 +44,11 @@ RATES = {
     "sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adagrad": 0.01, "rmsprop": 1e-3, "adam": 1e-3, "adamw": 1e-3,
     "rprop": 0.01, "lbfgs": 1.0,
 }  # fmt: skip
+SEARCHED = 25  # points that L-BFGS may try along a line
+_NO_PLACE = {
+    "rprop": ("weight_decay",),
+    "lbfgs": ("weight_decay", "clip", "micro_batch", "schedule", "warmup", "precision"),
+}
 
 
 def optimiser_for(training: Training, parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
@@ -43,14 +62,25 @@ def optimiser_for(training: Training, parameters: Iterable[torch.nn.Parameter]) 
     Returns
     -------
     torch Optimizer
+
+    Raises
+    ------
+    ParameterError
+        For a setting that the rule has no place for.
     """
     groups = list(parameters)
     flat = [p for g in groups for p in (g["params"] if isinstance(g, dict) else [g])]
     fused = bool(flat) and all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in flat)
     t, rule = training, training.optimiser
-    common = {"lr": t.learning_rate or RATES[rule]}
+    common: dict[str, Any] = {"lr": t.learning_rate or RATES[rule]}
+    for name in _NO_PLACE.get(rule, ()):
+        if getattr(t, name) != getattr(Training(), name):
+            remedy = ": make the penalty a term of the loss" if name == "weight_decay" else ""
+            raise ParameterError(f"the rule {rule!r} has no place for {name}={getattr(t, name)!r}{remedy}")
     if rule == "lbfgs":
-        return LBFGS(flat, **common, max_iter=1, history_size=20, line_search_fn="strong_wolfe")
+        never: dict[str, Any] = {"tolerance_grad": 0.0, "tolerance_change": 0.0}  # it is the loop that says when to end
+        search: dict[str, Any] = {"line_search_fn": "strong_wolfe", "max_eval": 1 + SEARCHED}
+        return LBFGS(flat, **common, **never, **search, max_iter=1, history_size=20)
     if rule == "rprop":
         return Rprop(groups, **common)
     common["weight_decay"] = t.weight_decay
@@ -58,7 +88,8 @@ def optimiser_for(training: Training, parameters: Iterable[torch.nn.Parameter]) 
         return RMSprop(groups, **common, alpha=_or(t.decay, 0.99), eps=_or(t.epsilon, 1e-8))
     common["fused"] = fused
     if rule in ("sgd", "momentum", "nesterov"):
-        return SGD(groups, **common, momentum=t.momentum if rule != "sgd" else 0.0, nesterov=rule == "nesterov")
+        beta = 0.0 if rule == "sgd" else t.momentum
+        return SGD(groups, **common, momentum=beta, nesterov=rule == "nesterov" and beta > 0)
     if rule == "adagrad":
         return Adagrad(groups, **common, eps=_or(t.epsilon, 1e-10))
     betas = (t.momentum, _or(t.decay, 0.999))

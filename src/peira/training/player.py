@@ -132,8 +132,8 @@ class Player:
         return float(self.optimiser.param_groups[0]["lr"])
 
     def _set_rate(self) -> None:
-        s = min(1.0, self.done / max(1, self.updates))
-        factor = self.scale * rate_factor(self.training.schedule, s, self.training.warmup)
+        s = min(1.0, self.done / self.updates)
+        factor = self.scale * rate_factor(self.training.schedule, s, self.training.warmup, 1 / self.updates)
         for group in self.optimiser.param_groups:
             group["lr"] = group["initial_lr"] * factor
 
@@ -186,10 +186,13 @@ class Player:
         return {"state": {str(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]}
 
     def load_rule(self, rule: dict[str, Any]) -> None:
-        """Let the optimiser remember what another one did."""
+        """Let the optimiser remember what another one did, and keep its own learning rate and decay."""
+        own = [{n: v for n, v in group.items() if n != "params"} for group in self.optimiser.param_groups]
         self.optimiser.load_state_dict(
             {"state": {int(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]}
         )
+        for group, settings in zip(self.optimiser.param_groups, own, strict=True):
+            group.update(settings)
 
 
 class _Objective(nn.Module):

@@ -32,6 +32,8 @@ class Tally:
         NotFiniteError
             If a look finds that the first of the terms is no number.
         """
+        if not terms:
+            raise TypeError("a step tells at least its loss: a dictionary that begins with it")
         self.n += 1
         if look:
             self.latest = terms = {name: float(value) for name, value in terms.items()}
@@ -39,9 +41,9 @@ class Tally:
             self.sums[name] = self.sums.get(name, 0.0) + value
         if look or self.n % LOOK == 0:
             first = float(next(iter(terms.values())))
-            self.recent.append(first)
             if not math.isfinite(first) or not math.isfinite(float(next(iter(self.sums.values())))):
                 raise NotFiniteError
+            self.recent.append(first)
 
     def means(self) -> dict[str, float]:
         """The mean of each term over the updates so far."""
@@ -55,15 +57,20 @@ class Progress:
     ----------
     epoch, batch, update : int
         The epoch, the batch in it, and the update that come next.
+    judged : int
+        Updates after which the nets were judged last.
     stopped : str or None
         Why the training ended before its last update.
+    failed : bool
+        Whether that was because a loss was no number.
     """
 
     def __init__(self, updates: int) -> None:
         self.updates = updates
-        self.epoch = self.batch = self.update = self.stale = 0
+        self.epoch = self.batch = self.update = self.judged = self.stale = 0
+        self.failed = False
         self.least = math.inf
-        self.best: dict[str, Any] | None = None
+        self.best: list | None = None
         self.stopped: str | None = None
         self.history: dict[str, list[float]] = {}
         self.tally = Tally()
@@ -80,6 +87,7 @@ class Progress:
 
     def judge(self, loss: float, players: dict[str, Player], training: Training, *, keep: bool) -> None:
         """Is that a gain? If so the weights may be kept as the best, else patience wears off."""
+        self.judged = self.update
         if loss < self.least - (training.tol if self.least < math.inf else 0.0):
             self.stale = 0
         else:
@@ -100,7 +108,7 @@ class Progress:
     def state(self, players: dict[str, Player], device: torch.device) -> dict[str, Any]:
         """Everything as plain values and tensors."""
         return {
-            "place": [self.epoch, self.batch, self.update, self.stale],
+            "place": [self.epoch, self.batch, self.update, self.judged, self.stale],
             "least": self.least,
             "best": self.best,
             "stopped": self.stopped,
@@ -112,7 +120,7 @@ class Progress:
 
     def load(self, state: dict[str, Any], players: dict[str, Player], device: torch.device) -> None:
         """Go back to a state."""
-        self.epoch, self.batch, self.update, self.stale = state["place"]
+        self.epoch, self.batch, self.update, self.judged, self.stale = state["place"]
         self.least, self.best, self.stopped = state["least"], state["best"], state["stopped"]
         self.history = state["history"]
         self.tally.n, self.tally.sums = state["tally"]
@@ -121,17 +129,18 @@ class Progress:
         set_chance_state(state["chance"], device)
 
 
-def weights(players: dict[str, Player]) -> dict[str, dict[str, torch.Tensor]]:
-    """A copy of the weights and buffers of all nets."""
-    return {name: {n: t.detach().clone() for n, t in p.net.state_dict().items()} for name, p in players.items()}
+def weights(players: dict[str, Player]) -> list[tuple[dict[str, torch.Tensor], list[torch.Tensor]]]:
+    """A copy of the weights and buffers of all nets, and of the running means."""
+    return [
+        ({n: t.detach().clone() for n, t in p.net.state_dict().items()}, [a.clone() for a in p.averages or ()])
+        for p in players.values()
+    ]
 
 
-def set_weights(players: dict[str, Player], kept: dict[str, dict[str, torch.Tensor]]) -> None:
-    """Put the weights and buffers of all nets where they were."""
-    for name, player in players.items():
-        player.net.load_state_dict(kept[name])
-
-
-def finite(players: dict[str, Player]) -> bool:
-    """Whether every weight of every net is a number."""
-    return all(bool(torch.isfinite(w).all()) for player in players.values() for w in player.weights)
+@torch.no_grad()
+def set_weights(players: dict[str, Player], kept: list[tuple[dict[str, torch.Tensor], list[torch.Tensor]]]) -> None:
+    """Put the weights and buffers of all nets, and the running means, where they were."""
+    for player, (state, averages) in zip(players.values(), kept, strict=True):
+        player.net.load_state_dict(state)
+        for a, was in zip(player.averages or (), averages, strict=True):
+            a.copy_(was)

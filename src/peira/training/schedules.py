@@ -15,7 +15,7 @@ A warm-up multiplies the factor by :math:`s / w` over the first share :math:`w`.
 import math
 
 
-def rate_factor(schedule: str, s: float, warmup: float = 0.0) -> float:
+def rate_factor(schedule: str, s: float, warmup: float = 0.0, step: float = 0.0) -> float:
     """The factor of the learning rate after the share ``s`` of the updates.
 
     Parameters
@@ -24,7 +24,9 @@ def rate_factor(schedule: str, s: float, warmup: float = 0.0) -> float:
         A name in the table above.
     s : float, from 0 to 1
     warmup : float, from 0 to 1, default 0
-        Share over which the rate rises from zero.
+        Share over which the rate rises.
+    step : float, default 0
+        Share of one update: the first one is then already a step, not one of length zero.
 
     Examples
     --------
@@ -32,7 +34,7 @@ def rate_factor(schedule: str, s: float, warmup: float = 0.0) -> float:
     >>> rate_factor("cosine", 0.5)
     0.5
     """
-    rise = min(1.0, s / warmup) if warmup else 1.0
+    rise = min(1.0, (s + step) / warmup) if warmup else 1.0
     return rise * _FACTORS[schedule](s)
 
 

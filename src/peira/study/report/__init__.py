@@ -14,7 +14,8 @@ key                 value
 ``task``            name of the task, such as ``"regression"``
 ``target``          name of the column to be predicted; without one, ``question``: what was asked, in words
 ``measure``         ``name, title, better ("lower" or "higher"), units, range [low, high]``
-``rows, columns``   size of the table
+``item``            what was learned from, in the singular: ``"row"`` (without it), ``"image"``
+``rows, columns``   size of the table; of other data ``rows`` is how many there are
 ``seed, seconds``   seed of the run, seconds that it took
 ``complete``        False when the run ended early; ``stopped``: None, ``"budget"`` or ``"interrupted"``
 ``absent``          ``{section: reason}`` for sections that could not be made (the keys below); optional
@@ -44,6 +45,10 @@ key                 value
                     share}``; ``threshold {label, stated, costs [wrongly said, missed], thresholds, cost, used, best
                     {threshold, cost, precision, recall}}``; ``regions {x, y, codes, top, points, labels,
                     directions}``: decided classes and their probabilities on a grid, and rows upon it
+``pictures``        of images, where PNG files stand as base64: ``size`` (words); ``samples``: list of ``label, count,
+                    pictures``, the latter of ``png, name``, with ``samples_left_out``; ``augmented {words, rows}``:
+                    for some images themselves and what learning makes of them; ``confusions``: list of ``observed,
+                    predicted, count, of, pictures``
 ``structure``       what was found where there is no target: ``map {points, codes, names}`` or ``map {points, values,
                     title, flagged, flag}`` with ``axes`` (words), ``shares, of, rows``; ``choice {title, measure,
                     numbers, scores, chosen, nothing {kind: [mean, most]}}``; ``scree {variances, noise, chosen}``;
@@ -57,7 +62,8 @@ key                 value
 ``explanation``     ``coefficients``: list of ``name, value, low, high``; ``importance``: list of ``name, mean, low,``
                     ``high`` over several shuffles (positive: worse without); ``note``
 ``errors``          list of ``row, observed, predicted, low, high, values {column: value}``, the worst first; of
-                    labels: ``probability`` (of the predicted label) and ``truth`` (of the true one) for the interval
+                    labels: ``probability`` (of the predicted label) and ``truth`` (of the true one) for the interval;
+                    of images ``picture`` (base64 of a PNG) for the values
 ``method_page``     ``title``; ``text``: a docstring in reStructuredText; ``card`` (dict); ``parameters``: list of
                     ``name, value, default, doc``
 ``reproduce``       ``command, python, environment`` (dict)``, data_sha256, splits``

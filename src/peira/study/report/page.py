@@ -20,6 +20,7 @@ _TITLES = {
     "diagnosis": "Diagnosis",
     "leaderboard": "Leaderboard",
     "data": "The data",
+    "pictures": "The images",
     "performance": "Performance",
     "learning": "Learning",
     "explanation": "Explanation",
@@ -64,6 +65,7 @@ def page(report: dict) -> str:
         "diagnosis": sections.diagnosis(report),
         "leaderboard": sections.leaderboard(report, measure),
         "data": sections.data(report),
+        "pictures": sections.pictures(report),
         "performance": sections.performance(report),
         "learning": sections.learning(report, measure),
         "explanation": sections.explanation(report, measure),
@@ -98,8 +100,8 @@ def _head(report: dict) -> dict[str, object]:
     facts = []
     if rows is not None:
         facts.append(
-            f"{count(rows)} row{'' if rows == 1 else 's'}"
-            + (f" × {count(columns)} columns" if columns is not None else "")
+            f"{count(rows)} {sections.things(report)[:-1] if rows == 1 else sections.things(report)}"
+            + (f" × {count(columns)} columns" if columns is not None and not report.get("pictures") else "")
         )
     if isinstance(report.get("created"), str):
         facts.append(clean(report["created"].replace("T", " ", 1).partition(".")[0].replace("Z", " UTC"), 40))

@@ -31,12 +31,12 @@ class Ranking:
     average_precision: float | None
 
 
-def rankings(curves: list[Ranking]) -> list[Panel]:
+def rankings(curves: list[Ranking], items: str = "rows") -> list[Panel]:
     """ROC and precision-recall curves, as far as there are points to draw."""
-    return [panel for panel in (_roc(curves), _precision(curves)) if panel is not None]
+    return [panel for panel in (_roc(curves, items), _precision(curves, items)) if panel is not None]
 
 
-def _roc(curves: list[Ranking]) -> Panel | None:
+def _roc(curves: list[Ranking], items: str) -> Panel | None:
     drawn = [c for c in curves if len(c.fpr) >= 2]
     if not drawn:
         return None
@@ -49,20 +49,21 @@ def _roc(curves: list[Ranking]) -> Panel | None:
         c = drawn[0]
         pair = f" (95 % interval {interval(c.auc_interval)})" if c.auc_interval else ""
         caption = (
-            f"Rows in the order of the probability of {c.label}. Area under the curve {measured(c.auc, c.auc_interval)}"
-            f"{pair}: the chance that a row of {c.label} is put before another. Dashed: pure guessing, area 0.5."
+            f"{items.capitalize()} in the order of the probability of {c.label}. Area under the curve "
+            f"{measured(c.auc, c.auc_interval)}{pair}: the chance that one of {c.label} is put before another. "
+            "Dashed: pure guessing, area 0.5."
         )
     else:
         _key(canvas, drawn, areas, "area under the curve")
         caption = (
-            "Each label against all others. The area is the chance that a row of the label is put before another one; "
+            "Each label against all others. The area is the chance that one of the label is put before another; "
             f"intervals: "
             f"{'; '.join(f'{c.label}: {interval(c.auc_interval, 4)}' for c in drawn)}. Dashed: pure guessing."
         )
     return Panel(canvas.svg("ROC curves"), "Found against false alarms (ROC)", caption)
 
 
-def _precision(curves: list[Ranking]) -> Panel | None:
+def _precision(curves: list[Ranking], items: str) -> Panel | None:
     drawn = [c for c in curves if len(c.recall) >= 2]
     if not drawn:
         return None
@@ -85,11 +86,11 @@ def _precision(curves: list[Ranking]) -> Panel | None:
         c = drawn[0]
         caption = (
             f"What a wider net for {c.label} costs in false alarms. Average precision "
-            f"{number(c.average_precision, 3)}. Dashed: giving the label to all rows, {percent(c.share)} right."
+            f"{number(c.average_precision, 3)}. Dashed: giving the label to all {items}, {percent(c.share)} right."
         )
     else:
         _key(canvas, drawn, [f"{c.label}: {at(c.average_precision, 4)}" for c in drawn], "average precision", shares)
-        caption = "What a wider net costs in false alarms. Dashed: giving the label to all rows."
+        caption = f"What a wider net costs in false alarms. Dashed: giving the label to all {items}."
     return Panel(canvas.svg("Precision against recall"), "Precision against recall", caption)
 
 
@@ -141,7 +142,7 @@ class Reliability:
     share: np.ndarray
 
 
-def reliability(r: Reliability) -> Panel | None:
+def reliability(r: Reliability, items: str = "rows") -> Panel | None:
     """Said and seen frequencies with their intervals, and how many rows stand behind each dot where that differs."""
     if not len(r.predicted):
         return None
@@ -164,9 +165,9 @@ def reliability(r: Reliability) -> Panel | None:
     out = (r.predicted < r.low) | (r.predicted > r.high)
     caption = "On the line, what is said is what happens. Bars: 95 % intervals. "
     caption += (
-        f"Each dot: about {percent(r.share.mean())} of the rows. "
+        f"Each dot: about {percent(r.share.mean())} of the {items}. "
         if even and len(r.share)
-        else "Grey columns: how the rows spread over the dots. "
+        else f"Grey columns: how the {items} spread over the dots. "
     )
     if not out.any():
         caption += "Every interval holds the line: the probabilities can be taken at their word."

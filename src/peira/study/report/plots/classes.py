@@ -17,7 +17,7 @@ _WIDTH = 430
 _LETTER = 6.6  # pixels of one letter, about
 
 
-def confusion(counts: np.ndarray, names: list[str]) -> list[Panel]:
+def confusion(counts: np.ndarray, names: list[str], items: str = "rows") -> list[Panel]:
     """The confusion matrix twice: as shares of each true label, and as shares of each predicted one.
 
     Parameters
@@ -33,8 +33,9 @@ def confusion(counts: np.ndarray, names: list[str]) -> list[Panel]:
         _matrix(
             "cr", counts, np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0), names,
             "What became of each true label",
-            f"Rows of the table by true label; the shade is the share within a true label (recall, on the "
-            f"diagonal). {told} {right} of {count(counts.sum())} rows are right.",
+            f"{'Rows of the table' if items == 'rows' else items.capitalize()} by true label; the shade is the share "
+            f"within a true label (recall, on the diagonal). {told} {right} of {count(counts.sum())} {items} are "
+            "right.",
         ),
         _matrix(
             "cc", counts, np.divide(counts, columns, out=np.zeros(counts.shape), where=columns > 0), names,

@@ -43,24 +43,27 @@ class Curve:
         return np.array([np.nanmean(s) for s in self.validation])
 
 
-def learning_curve(curve: Curve, measure: str) -> Panel:
+def learning_curve(curve: Curve, measure: str, items: str = "rows") -> Panel:
     """Scores against experience: the mean, and the range of the folds as a band."""
     drawings = [
-        _curve(key, width, curve, measure).svg("Learning curve: score against the number of rows learned from", css)
+        _curve(key, width, curve, measure, items).svg(
+            f"Learning curve: score against the number of {items} learned from", css
+        )
         for key, width, css in (("cw", 920, "wide"), ("cn", 400, "narrow"))
     ]
-    caption = "Line: mean over the folds. Band and faint dots: the single folds. "
+    several = max(len(scores) for scores in curve.validation) > 1
+    caption = "Line: mean over the folds. Band and faint dots: the single folds. " if several else ""
     if curve.doubling is not None:
-        caption += "Open dot: what the course of the curve lets expect from twice the rows. "
-    caption += "Where the lines meet, more rows of the same kind help little; where they gape, they help."
+        caption += f"Open dot: what the course of the curve lets expect from twice the {items}. "
+    caption += f"Where the lines meet, more {items} of the same kind help little; where they gape, they help."
     return Panel(drawings[0] + drawings[1], "Performance against experience", caption, broad=True)
 
 
-def _curve(key: str, width: int, curve: Curve, measure: str) -> Canvas:
+def _curve(key: str, width: int, curve: Curve, measure: str, items: str) -> Canvas:
     wide = width > 600
     canvas = Canvas(key, width, 340, right=130 if wide else 16)
     axes, sizes = canvas.axes, curve.sizes
-    canvas.label(x="rows learned from", y=measure)
+    canvas.label(x=f"{items} learned from", y=measure)
     axes.set_xscale("log" if sizes[-1] >= 3 * sizes[0] else "linear")
     axes.xaxis.set_major_locator(FixedLocator(_apart(sizes, wide)))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -69,8 +72,8 @@ def _curve(key: str, width: int, curve: Curve, measure: str) -> Canvas:
     ends = [
         (x, mean, ink, name)
         for scores, ink, name in (
-            (curve.train, SECOND, "on the rows learned from"),
-            (curve.validation, ACCENT, "on rows not seen"),
+            (curve.train, SECOND, f"on the {items} learned from"),
+            (curve.validation, ACCENT, f"on {items} not seen"),
         )
         for x, mean in _line(axes, sizes, scores, ink)
     ]
@@ -80,7 +83,7 @@ def _curve(key: str, width: int, curve: Curve, measure: str) -> Canvas:
         axes.plot([sizes[-1], edge], [last, expected], color=ACCENT, lw=1.4, dashes=(3, 3), zorder=1.9)
         axes.plot([edge], [expected], "o", color=PAPER, mec=ACCENT, mew=1.8, ms=7)
     axes.set_ylim(_limits(curve))
-    _name(canvas, ends, float(edge), wide)
+    _name(canvas, ends, float(edge), wide, items)
     return canvas
 
 
@@ -109,15 +112,15 @@ def _limits(curve: Curve) -> tuple[float, float]:
     return float(low - pad), float(high + pad)
 
 
-def _name(canvas: Canvas, ends: list, edge: float, wide: bool) -> None:
+def _name(canvas: Canvas, ends: list, edge: float, wide: bool, items: str) -> None:
     """Direct labels: beside the end of the lines, or, on a narrow page, over and under their middle."""
     above = len(ends) < 2 or ends[0][1][-1] > ends[1][1][-1]
     for k, (x, mean, ink, name) in enumerate(ends):
         up = (k == 0) == above
-        first, _, second = name.partition(" rows ")
+        first, _, second = name.partition(f" {items} ")
         if wide:
             near = (9 if up else -9) if len(ends) == 2 else 0
-            canvas.note(edge, mean[-1], first + " rows", ink, offset=(14, near + 7), weight="bold")
+            canvas.note(edge, mean[-1], f"{first} {items}", ink, offset=(14, near + 7), weight="bold")
             canvas.note(edge, mean[-1], second, ink, offset=(14, near - 7), weight="bold")
         else:
             m = len(x) // 2
@@ -135,15 +138,14 @@ def _apart(sizes: np.ndarray, wide: bool) -> list[float]:
 
 
 def history(values: dict[str, list], of: str) -> list[Panel]:
-    """Each quantity that the fit recorded, step by step (the first four)."""
-    panels = []
-    for k, (name, series) in enumerate(list(values.items())[:4]):
-        y = array(series)
-        steps = np.flatnonzero(np.isfinite(y))
+    """Each quantity that the fit recorded, step by step (the first four); beside it the same of data put aside."""
+    panels, aside = [], "validation_"
+    shown = [name for name in values if name.removeprefix(aside) == name or name.removeprefix(aside) not in values]
+    for k, name in enumerate(shown[:4]):
+        y = array(values[name])
+        steps = _thinned(y)
         if len(steps) < 2:
             continue
-        if len(steps) > _STEPS:
-            steps = steps[np.unique(np.linspace(0, len(steps) - 1, _STEPS).astype(int))]
         canvas = Canvas(f"h{k}", 430, 300, left=64)
         canvas.label(x="step", y=str(name))
         canvas.axes.plot(
@@ -152,7 +154,25 @@ def history(values: dict[str, list], of: str) -> list[Panel]:
         canvas.axes.xaxis.get_major_locator().set_params(integer=True)
         last = y[steps[-1]]
         canvas.axes.margins(x=0.04, y=0.08)
-        canvas.note(steps[-1] + 1, last, number(last, 3), SOFT, ha="right", offset=(0, 12))
         caption = f"{count(np.isfinite(y).sum())} steps of {of}." if of else f"{count(np.isfinite(y).sum())} steps."
+        other = array(values.get(aside + name))
+        if len(seen := _thinned(other)) > 1:
+            canvas.axes.plot(
+                seen + 1, other[seen], color=SECOND, lw=1.8, marker="o" if len(seen) <= 30 else "", ms=5, mec=PAPER
+            )
+            best = int(seen[-1])
+            canvas.note(
+                best + 1, other[best], f"put aside: {number(other[best], 3)}", SECOND, ha="right", offset=(0, 12)
+            )
+            canvas.note(steps[-1] + 1, last, f"learned from: {number(last, 3)}", ACCENT, ha="right", offset=(0, -14))
+            caption += " Blue: what it learned from. Orange: what was put aside, to choose the best weights by."
+        else:
+            canvas.note(steps[-1] + 1, last, number(last, 3), SOFT, ha="right", offset=(0, 12))
         panels.append(Panel(canvas.svg("Value at each step of the fit"), f"{name}, step by step", caption))
     return panels
+
+
+def _thinned(y: np.ndarray) -> np.ndarray:
+    """The steps at which something is known, at most as many as can be told apart."""
+    steps = np.flatnonzero(np.isfinite(y))
+    return steps if len(steps) <= _STEPS else steps[np.unique(np.linspace(0, len(steps) - 1, _STEPS).astype(int))]

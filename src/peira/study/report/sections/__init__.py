@@ -3,14 +3,15 @@
 Every function gives None when there is nothing to show. Lists are bounded here, so that the page stays small.
 """
 
-from peira.study.report.sections.common import Measure, absence, records, table
+from peira.study.report.sections.common import Measure, absence, records, table, things
 from peira.study.report.sections.comparison import diagnosis, leaderboard, verdict
 from peira.study.report.sections.data import data
 from peira.study.report.sections.method import method, reproduce
+from peira.study.report.sections.pictures import pictures
 from peira.study.report.sections.results import errors, explanation, learning, performance
 from peira.study.report.sections.structure import structure
 
 __all__ = [
     "Measure", "absence", "data", "diagnosis", "errors", "explanation", "leaderboard", "learning", "method",
-    "performance", "records", "reproduce", "structure", "table", "verdict",
+    "performance", "pictures", "records", "reproduce", "structure", "table", "things", "verdict",
 ]  # fmt: skip

@@ -26,13 +26,13 @@ _GRID = 200
 _SCATTER = 1000
 
 
-def panels(p: dict) -> list[Panel]:
+def panels(p: dict, items: str = "rows") -> list[Panel]:
     """All drawings for which the dict holds what they need."""
     names = _names(p.get("labels"))
-    found: list[Panel | None] = [*_confusion(table(p.get("confusion")))]
-    found += chances.rankings(_rankings(p.get("curves"), names))
+    found: list[Panel | None] = [*_confusion(table(p.get("confusion")), items)]
+    found += chances.rankings(_rankings(p.get("curves"), names), items)
     reliable = _reliability(table(p.get("reliability")))
-    found += [] if reliable is None else [chances.reliability(reliable)]
+    found += [] if reliable is None else [chances.reliability(reliable, items)]
     cost = _threshold(table(p.get("threshold")))
     found += [] if cost is None else [classes.threshold(cost)]
     plane = _regions(table(p.get("regions")))
@@ -138,13 +138,13 @@ def _square(value: Any, limit: int) -> np.ndarray | None:
     return filled if np.isfinite(filled).all() else None
 
 
-def _confusion(part: dict) -> list[Panel]:
+def _confusion(part: dict, items: str) -> list[Panel]:
     counts, names = _square(part.get("counts"), _CLASSES), _names(part.get("labels"))
     if counts is None or counts.shape != (len(names), len(names)) or len(names) < 2:
         return []
     if (counts < 0).any() or not 0 < counts.sum() < 1e15:
         return []
-    return classes.confusion(counts, names)
+    return classes.confusion(counts, names, items)
 
 
 def _together(part: dict, keys: tuple[str, ...], limit: int, low: float = 0.0, high: float = 1.0) -> list[np.ndarray]:

@@ -26,6 +26,12 @@ def sentences(value: Any, limit: int) -> list[str]:
     )
 
 
+def things(report: dict) -> str:
+    """What was learned from, in the plural: "rows", "images"."""
+    item = report.get("item")
+    return clean(item, 20) + "s" if isinstance(item, str) and item.isalpha() else "rows"
+
+
 def lower_is_better(better: Any) -> bool:
     """Whether the words of a measure's direction mean that less is better."""
     return str(better).lower() in {"lower", "less", "smaller", "min", "minimise", "minimize", "false", "-1"}

@@ -23,7 +23,7 @@ from peira.study.report.figures import (
 from peira.study.report.plots import leaderboard as plot
 from peira.study.report.plots.leaderboard import Entry
 from peira.study.report.sections.classes import plain_figure
-from peira.study.report.sections.common import Measure, capital, records, sentences, table
+from peira.study.report.sections.common import Measure, capital, records, sentences, table, things
 
 _ROWS = 100
 _SURE = 0.95
@@ -66,17 +66,21 @@ def verdict(report: dict, measure: Measure) -> dict[str, Any] | None:
             }
         )
     test = table(v.get("test"))
+    held_out = "table" if things(report) == "rows" else things(report)
     if real(test.get("score")) is not None:
         pair = bounds(test.get("interval"))
         figures.append(
             {
-                "name": f"{capital(measure.title)} on the test table",
+                "name": f"{capital(measure.title)} on the test {held_out}",
                 "value": measured(test["score"], pair),
                 "units": measure.units,
                 "detail": f"{level} interval {interval(pair)}" if pair else "no interval",
-                "note": f"{count(test.get('rows'))} rows that took no part in anything",
+                "note": f"{count(test.get('rows'))} {things(report)} that took no part in anything",
             }
         )
+    if (figure := plain_figure(test.get("plain"), level)) is not None:
+        figure["name"] += f" on the test {held_out}"
+        figures.append(figure)
     figures += [
         {
             "name": clean(f.get("name") or "", 60),
@@ -189,6 +193,7 @@ def _row(rank: int, row: dict, best: dict, measure: Measure, places: int | None)
         "against": "best" if row is best else _against(difference),
         "fit": duration(row.get("fit_seconds")),
         "predict": duration(row.get("predict_seconds")),
+        "note": clean(row.get("note") or "", 200),
         "parameters": ", ".join(parameters) + (", …" if len(table(row.get("params"))) > 8 else ""),
     }
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from peira.study.report.escaping import clean, named, shorten
 from peira.study.report.figures import at, count, decimals, number, percent, real
 from peira.study.report.plots import bar, histogram
-from peira.study.report.sections.common import records, sentences, table
+from peira.study.report.sections.common import records, sentences, table, things
 
 COLUMNS = 100
 _LEVELS = 4
@@ -28,6 +28,7 @@ def data(report: dict) -> dict[str, Any] | None:
         "decisions": decisions,
         "decisions_left_out": total - len(decisions),
         "duplicates": real(d.get("duplicates")),
+        "thing": things(report)[:-1],
         "columns": [_column(c, real(report.get("rows"))) for c in columns[:COLUMNS]],
         "total": len(columns),
         "left_out": max(len(columns) - COLUMNS, 0),

@@ -14,7 +14,8 @@ from peira.study.report.plots import performance as plots
 from peira.study.report.plots.explanation import Effect
 from peira.study.report.plots.performance import POINTS, Predictions
 from peira.study.report.sections import classes
-from peira.study.report.sections.common import Measure, capital, lower_is_better, records, sentences, table
+from peira.study.report.sections.common import Measure, capital, lower_is_better, records, sentences, table, things
+from peira.study.report.sections.pictures import errors as pictured
 
 _ERRORS = 20
 _VALUES = 8
@@ -34,11 +35,11 @@ def performance(report: dict) -> dict[str, Any] | None:
         }
         for m in records(p.get("measures"), 40)
     ]
-    panels = plots(_predictions(p, clean(report.get("target") or "target", 80))) + classes.panels(p)
+    panels = plots(_predictions(p, clean(report.get("target") or "target", 80))) + classes.panels(p, things(report))
     labels = classes.class_rows(p)
     if not measures and not panels and not labels:
         return None
-    return {"measures": measures, "panels": panels, "classes": labels}
+    return {"measures": measures, "panels": panels, "classes": labels, "items": things(report)}
 
 
 def _predictions(p: dict, target: str) -> Predictions:
@@ -75,29 +76,29 @@ def learning(report: dict, measure: Measure) -> dict[str, Any] | None:
     steps = history(
         {clean(k, 60): v for k, v in table(part.get("history")).items()}, clean(part.get("history_of") or "", 80)
     )
-    panels = ([learning_curve(curve, measure.label)] if curve else []) + steps
+    panels = ([learning_curve(curve, measure.label, things(report))] if curve else []) + steps
     said = sentences(part.get("sentence"), 1)
     if not panels and not said:
         return None
-    return {"panels": panels, "sentence": said[0] if said else _lesson(curve, measure) if curve else ""}
+    return {"panels": panels, "sentence": said[0] if said else _lesson(curve, measure, things(report)) if curve else ""}
 
 
-def _lesson(curve: Curve, measure: Measure) -> str:
+def _lesson(curve: Curve, measure: Measure, items: str) -> str:
     """How much more data would help, in words, when the run did not say it."""
     sizes, mean, units = curve.sizes, curve.mean, f" {measure.units}" if measure.units else ""
     spread = [float(np.nanmin(curve.validation[-1])), float(np.nanmax(curve.validation[-1]))]
     now = f"{measured(mean[-1], spread)}{units}"
     if curve.doubling is None:
         before = f"{measured(mean[-2], spread)}{units}"
-        return f"From {count(sizes[-2])} to {count(sizes[-1])} rows the {measure.title} went from {before} to {now}."
+        return f"From {count(sizes[-2])} to {count(sizes[-1])} {items} the {measure.title} went from {before} to {now}."
     gain = (mean[-1] - curve.doubling) if measure.lower else (curve.doubling - mean[-1])
     expected = f"{measured(curve.doubling, spread)}{units}"
-    then = f"With twice the rows, the {measure.title} should be about {expected} (now {now} with {count(sizes[-1])})"
+    then = f"With twice the {items}, the {measure.title} should be about {expected} (now {now} with {count(sizes[-1])})"
     if gain < 0.02 * abs(mean[-1] - mean[0]):
-        return f"{then}: more rows of the same kind would hardly help."
+        return f"{then}: more {items} of the same kind would hardly help."
     if gain < 0.5 * (spread[1] - spread[0]):
         return f"{then}: a gain smaller than the differences between folds."
-    return f"{then}: more rows of the same kind would help."
+    return f"{then}: more {items} of the same kind would help."
 
 
 def _effects(value: Any, middle: str) -> list[Effect]:
@@ -141,6 +142,8 @@ def errors(report: dict) -> dict[str, Any] | None:
     rows = records(report.get("errors"), _ERRORS)
     if not rows:
         return None
+    if any("picture" in row for row in rows):
+        return {"pictures": pictured(rows)}
     names: dict[str, None] = {}
     for row in rows:
         names.update(dict.fromkeys(map(str, list(table(row.get("values")))[:1000])))
@@ -151,13 +154,14 @@ def errors(report: dict) -> dict[str, Any] | None:
             {"row": plain(row.get("row")), "values": [column.text(row) for column in shown]} | words
             for row, words in zip(rows, said, strict=True)
         ]
-        return {"columns": shown, "left_out": len(names) - len(shown), "rows": told, "labels": labels}
+        return {"columns": shown, "left_out": len(names) - len(shown), "rows": told, "labels": labels, "pictures": []}
     places = _places([r.get(key) for r in rows for key in ("observed", "predicted")])
     return {
         "columns": shown,
         "left_out": len(names) - len(shown),
         "rows": [_error(row, shown, places) for row in rows],
         "labels": False,
+        "pictures": [],
         "bounded": any(bounds([r.get("low"), r.get("high")]) for r in rows),
     }
 
