@@ -103,11 +103,8 @@ def candidates(
         if name != baseline and not question.offers(found[name], named=wanted != "all"):
             continue
         chosen.append(_candidate(name, question, name == baseline, sizes, trials, named=wanted != "all"))
-    native = question.data != "table"  # what learns from the things as they are takes longest
-    return sorted(
-        chosen,
-        key=lambda c: (not c.baseline, native and c.cls.card.data == question.data, not c.cls.card.exact, c.id),
-    )
+    # What learns from the things as they are comes before what sees their numbers as columns.
+    return sorted(chosen, key=lambda c: (not c.baseline, c.cls.card.data != question.data, not c.cls.card.exact, c.id))
 
 
 def _beyond(card: Card, sizes: dict[str, int], expansion: str = "none") -> str | None:
