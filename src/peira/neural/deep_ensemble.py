@@ -136,6 +136,7 @@ class DeepEnsembleRegressor(UncertainRegressor, DeepEnsemble):
         tasks="regression",
         reference="Lakshminarayanan, Pritzel & Blundell (2017)",
         cost="T updates of M B D H: M members, batches of B, H units",
+        on_request="thousands of updates for each of many fits: name it where how sure an answer is matters",
     )
 
     @classmethod
@@ -189,6 +190,7 @@ class DeepEnsembleClassifier(UncertainClassifier, DeepEnsemble):
         tasks="classification",
         reference="Lakshminarayanan, Pritzel & Blundell (2017)",
         cost="T updates of M B D H: M members, batches of B, H units",
+        on_request="thousands of updates for each of many fits: name it where how sure an answer is matters",
     )
 
     @classmethod

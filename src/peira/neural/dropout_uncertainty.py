@@ -111,7 +111,10 @@ class DropoutRegressor(NoisyTarget, DropoutUncertainty):
     """
 
     card = Card(
-        tasks="regression", reference="Gal & Ghahramani (2016)", cost="T updates of B D H; batches of B, H units"
+        tasks="regression",
+        reference="Gal & Ghahramani (2016)",
+        cost="T updates of B D H; batches of B, H units",
+        on_request="thousands of updates for each of many fits: name it where how sure an answer is matters",
     )
 
     @classmethod
@@ -157,7 +160,10 @@ class DropoutClassifier(UncertainClassifier, DropoutUncertainty):
     """
 
     card = Card(
-        tasks="classification", reference="Gal & Ghahramani (2016)", cost="T updates of B D H; batches of B, H units"
+        tasks="classification",
+        reference="Gal & Ghahramani (2016)",
+        cost="T updates of B D H; batches of B, H units",
+        on_request="thousands of updates for each of many fits: name it where how sure an answer is matters",
     )
 
     @classmethod

@@ -222,6 +222,7 @@ class LangevinRegressor(NoisyTarget, Langevin):
         tasks="regression",
         reference="Welling & Teh (2011), eq. 4; Li, Chen, Carlson & Carin (2016), algorithm 1",
         cost="T updates of C B D H: C chains, batches of B, H units",
+        on_request="thousands of updates for each of many fits: name it where how sure an answer is matters",
     )
 
     @classmethod
@@ -269,6 +270,7 @@ class LangevinClassifier(UncertainClassifier, Langevin):
         tasks="classification",
         reference="Welling & Teh (2011), eq. 4; Li, Chen, Carlson & Carin (2016), algorithm 1",
         cost="T updates of C B D H: C chains, batches of B, H units",
+        on_request="thousands of updates for each of many fits: name it where how sure an answer is matters",
     )
 
     @classmethod

@@ -113,6 +113,7 @@ class LaplaceLastLayerRegressor(UncertainRegressor, LaplaceLastLayer):
         tasks="regression",
         reference="MacKay (1992); Snoek et al. (2015); Daxberger et al. (2021)",
         cost="T updates of B D H, then N H^2 + H^3; batches of B, H units",
+        on_request="thousands of updates for each of many fits: name it where how sure an answer is matters",
     )
 
     @classmethod
@@ -172,6 +173,7 @@ class LaplaceLastLayerClassifier(UncertainClassifier, LaplaceLastLayer):
         tasks="classification",
         reference="MacKay (1992); Kristiadi, Hein & Hennig (2020); Daxberger et al. (2021)",
         cost="T updates of B D H, then T (N C^2 H^2 + C^3 H^3); batches of B, H units",
+        on_request="thousands of updates for each of many fits: name it where how sure an answer is matters",
         largest={"C": 10},
     )
     predictive: Literal["integral", "probit"] = param(

@@ -163,6 +163,7 @@ class MeanFieldRegressor(NoisyTarget, MeanField):
         tasks="regression",
         reference="Blundell et al. (2015), eq. 1; Kingma, Salimans & Welling (2015), eq. 6",
         cost="T updates of B D H; batches of B, H units",
+        on_request="thousands of updates for each of many fits: name it where how sure an answer is matters",
     )
 
     @classmethod
@@ -208,6 +209,7 @@ class MeanFieldClassifier(UncertainClassifier, MeanField):
         tasks="classification",
         reference="Blundell et al. (2015), eq. 1; Kingma, Salimans & Welling (2015), eq. 6",
         cost="T updates of B D H; batches of B, H units",
+        on_request="thousands of updates for each of many fits: name it where how sure an answer is matters",
     )
 
     @classmethod

@@ -70,6 +70,7 @@ class MLPRegressor(MultilayerPerceptron, Regressor):
         reference="Rumelhart, Hinton & Williams (1986); Bishop (2006) 5.1-5.3, eqs 5.9-5.14",
         cost="6 B D H per update of B items, with H hidden units",
         incremental="approximate",
+        largest={"N": 5_000},
         multi_output=True,
     )
 
