@@ -313,7 +313,15 @@ def test_a_thread_may_interrupt():
     assert (owner.n_iter_, owner.stopped_) == (3, "interrupted")
 
 
-def test_the_first_ctrl_c_ends_properly_and_the_second_aborts():
+@pytest.fixture
+def ctrl_c():
+    """SIGINT as in a terminal; where tests run in the background, it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_first_ctrl_c_ends_properly_and_the_second_aborts(ctrl_c):
     before, owner = signal.getsignal(signal.SIGINT), Owner()
     with limiting(interruptible=True) as asked:
         for step in iterate(owner, None):
