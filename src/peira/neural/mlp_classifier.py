@@ -65,7 +65,7 @@ class MLPClassifier(MultilayerPerceptron, ProbabilisticClassifier):
         reference="Rumelhart, Hinton & Williams (1986); Bishop (2006) 5.1-5.3, eqs 5.19-5.25",
         cost="6 B D H per update of B items, with H hidden units",
         incremental="approximate",
-        largest={"N": 5_000},
+        largest={"N": 5_000, "CD": 500},
     )
 
     class_weight: dict | Literal["balanced"] | None = param(None, "weight of each class: 'balanced', or a dictionary")
