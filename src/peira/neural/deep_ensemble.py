@@ -96,7 +96,7 @@ class DeepEnsemble(PenalisedPerceptron):
         worse = (X + self.reach_ * slope.sign()).detach()
         return (L + self._improbability(self.net_(worse), t)).mean(1).sum() + self._penalty()  # algorithm 1, line 6
 
-    def _ensemble(self, data: Data, t: torch.Tensor) -> None:
+    def _find(self, data: Data, t: torch.Tensor) -> None:
         """Learn from the targets t (N,)."""
         X = self._standardised(data)
         self.reach_ = self.adversarial * (X.amax(0) - X.amin(0))
@@ -144,23 +144,6 @@ class DeepEnsembleRegressor(UncertainRegressor, DeepEnsemble):
         """Few units and updates, and a penalty that suits few rows."""
         return cls(hidden_layer_sizes=(3,), activation="tanh", updates=60, learning_rate=0.05, n_members=3, alpha=10.0)
 
-    def fit(self, X: Any, y: Any) -> "DeepEnsembleRegressor":
-        """Learn M nets.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
-
-        Raises
-        ------
-        ValueError
-            If the data are malformed, or the loss is no number from the first update on.
-        """
-        data = self._begin(X, y)
-        self._ensemble(data, self._standardised_target(data))
-        return self
-
     def _outputs(self) -> int:
         return 2
 
@@ -197,25 +180,6 @@ class DeepEnsembleClassifier(UncertainClassifier, DeepEnsemble):
     def example(cls) -> "DeepEnsembleClassifier":
         """Few units and updates."""
         return cls(hidden_layer_sizes=(8,), activation="tanh", updates=80, learning_rate=0.03, n_members=3)
-
-    def fit(self, X: Any, y: Any) -> "DeepEnsembleClassifier":
-        """Learn M nets.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
-            Labels.
-
-        Raises
-        ------
-        ValueError
-            If the data are malformed, or there is only one class.
-        """
-        data = self._begin(X, y)
-        self._require_classes(data)
-        self._ensemble(data, data.codes.to(self._device()))
-        return self
 
 
 def mean_and_variance(F: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

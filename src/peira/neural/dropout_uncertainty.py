@@ -27,8 +27,6 @@ Cost: T updates as for a plain net; an answer costs T passes, which run together
 Reference: Gal & Ghahramani (2016), Dropout as a Bayesian approximation, sections 3 and 4; Srivastava et al. (2014).
 """
 
-from typing import Any
-
 import torch
 
 from peira.core import Card, param
@@ -74,7 +72,7 @@ class DropoutUncertainty(DescendingPerceptron):
     def _drop(self, l: int, h: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.dropout(h, self.dropout)
 
-    def _drop_and_learn(self, data: Data, t: torch.Tensor) -> None:
+    def _find(self, data: Data, t: torch.Tensor) -> None:
         X = self._standardised(data)
         self._learn((X, t), self._training(), derive(data.seed, 1))
 
@@ -125,23 +123,6 @@ class DropoutRegressor(NoisyTarget, DropoutUncertainty):
             length_scale=3.0,
         )  # fmt: skip
 
-    def fit(self, X: Any, y: Any) -> "DropoutRegressor":
-        """Learn the net, with dropout.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
-
-        Raises
-        ------
-        ValueError
-            If the data are malformed, or the loss is no number from the first update on.
-        """
-        data = self._begin(X, y)
-        self._drop_and_learn(data, self._standardised_target(data))
-        return self
-
     def build(self) -> torch.nn.Module:
         """The stack of one net, and the noise."""
         return self._with_noise(super().build())
@@ -170,22 +151,3 @@ class DropoutClassifier(UncertainClassifier, DropoutUncertainty):
     def example(cls) -> "DropoutClassifier":
         """Few units, updates and passes."""
         return cls(hidden_layer_sizes=(10,), activation="tanh", updates=80, learning_rate=0.05, n_passes=8)
-
-    def fit(self, X: Any, y: Any) -> "DropoutClassifier":
-        """Learn the net, with dropout.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
-            Labels.
-
-        Raises
-        ------
-        ValueError
-            If the data are malformed, or there is only one class.
-        """
-        data = self._begin(X, y)
-        self._require_classes(data)
-        self._drop_and_learn(data, data.codes.to(self._device()))
-        return self

@@ -34,7 +34,6 @@ Reference: Welling & Teh (2011); Li, Chen, Carlson & Carin (2016); Vollmer, Zyga
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -153,7 +152,7 @@ class Langevin(UncertainPerceptron):
     def _stack(self, S: int) -> nn.Module:
         return StackedPerceptron(S, self._sizes(), self.activation)
 
-    def _wander(self, data: Data, t: torch.Tensor) -> None:
+    def _find(self, data: Data, t: torch.Tensor) -> None:
         X = self._standardised(data)
         N, seed, device = len(X), derive(data.seed, 1), self._device()
         with private_chance(derive(seed, 1), device):
@@ -233,23 +232,6 @@ class LangevinRegressor(NoisyTarget, Langevin):
             batch_size=None,
         )  # fmt: skip
 
-    def fit(self, X: Any, y: Any) -> "LangevinRegressor":
-        """Let the chains wander.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
-
-        Raises
-        ------
-        ValueError
-            If the data are malformed, or the loss is no number from the first step on.
-        """
-        data = self._begin(X, y)
-        self._wander(data, self._standardised_target(data))
-        return self
-
     def _stack(self, S: int) -> nn.Module:
         return self._with_noise(super()._stack(S), S)
 
@@ -280,22 +262,3 @@ class LangevinClassifier(UncertainClassifier, Langevin):
             hidden_layer_sizes=(6,), activation="tanh", updates=120, step_size=0.1, n_chains=3, n_samples=9,
             batch_size=None,
         )  # fmt: skip
-
-    def fit(self, X: Any, y: Any) -> "LangevinClassifier":
-        """Let the chains wander.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
-            Labels.
-
-        Raises
-        ------
-        ValueError
-            If the data are malformed, or there is only one class.
-        """
-        data = self._begin(X, y)
-        self._require_classes(data)
-        self._wander(data, data.codes.to(self._device()))
-        return self

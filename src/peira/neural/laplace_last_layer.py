@@ -27,7 +27,7 @@ Reference: MacKay (1992), The evidence framework applied to classification netwo
 Hein & Hennig (2020); Daxberger et al. (2021).
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -121,25 +121,10 @@ class LaplaceLastLayerRegressor(UncertainRegressor, LaplaceLastLayer):
         """Few units and updates, and a penalty that suits few rows."""
         return cls(hidden_layer_sizes=(4,), activation="tanh", updates=40, learning_rate=0.05, alpha=10.0)
 
-    def fit(self, X: Any, y: Any) -> "LaplaceLastLayerRegressor":
-        """Learn the net, then the posterior of its last layer.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
-
-        Raises
-        ------
-        ValueError
-            If the data are malformed, or the evidence has no maximum.
-        """
-        data = self._begin(X, y)
-        t = self._standardised_target(data)
+    def _find(self, data: Data, t: torch.Tensor) -> None:
         features = self._first_learn(data, t)
         y = (data.Y[:, 0] - self.target_mean_) / (self.target_scale_ or 1.0)
         self.last_layer_ = BayesianRidge().fit(features, y)
-        return self
 
     def _outputs(self) -> int:
         return 1
@@ -185,30 +170,9 @@ class LaplaceLastLayerClassifier(UncertainClassifier, LaplaceLastLayer):
         """Few units and updates."""
         return cls(hidden_layer_sizes=(6,), activation="tanh", updates=40, learning_rate=0.03, predictive="probit")
 
-    def fit(self, X: Any, y: Any) -> "LaplaceLastLayerClassifier":
-        """Learn the net, then the posterior of its last layer.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
-            Labels.
-
-        Raises
-        ------
-        ValueError
-            If the data are malformed, there is only one class, or classes times units are too many.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If the evidence of the last layer has no maximum that can be found.
-        """
-        data = self._begin(X, y)
-        self._require_classes(data)
-        features = self._first_learn(data, data.codes.to(self._device()))
+    def _find(self, data: Data, t: torch.Tensor) -> None:
+        features = self._first_learn(data, t)
         self.last_layer_ = BayesianLogisticRegression(predictive=self.predictive).fit(features, data.codes)
-        return self
 
     def _scores(self, queries: Queries) -> torch.Tensor:
         return self.last_layer_.predict_log_proba(self._features(queries))

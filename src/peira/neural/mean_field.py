@@ -36,7 +36,6 @@ Reference: Blundell, Cornebise, Kavukcuoglu & Wierstra (2015); Kingma, Salimans 
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import nn
@@ -136,7 +135,7 @@ class MeanField(DescendingPerceptron):
         divergence = self.net_.divergence() / self.n_samples_fit_
         return expected + divergence, {"divergence": divergence}
 
-    def _approximate(self, data: Data, t: torch.Tensor) -> None:
+    def _find(self, data: Data, t: torch.Tensor) -> None:
         X = self._standardised(data)
         self._learn((X, t), self._training(), derive(data.seed, 1))
 
@@ -171,23 +170,6 @@ class MeanFieldRegressor(NoisyTarget, MeanField):
         """Few units, updates and draws."""
         return cls(hidden_layer_sizes=(4,), activation="tanh", updates=100, learning_rate=0.05, n_draws=8)
 
-    def fit(self, X: Any, y: Any) -> "MeanFieldRegressor":
-        """Find the distribution of the weights.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
-
-        Raises
-        ------
-        ValueError
-            If the data are malformed, or the loss is no number from the first update on.
-        """
-        data = self._begin(X, y)
-        self._approximate(data, self._standardised_target(data))
-        return self
-
     def build(self) -> torch.nn.Module:
         """The net of normal weights, and the noise."""
         return self._with_noise(super().build())
@@ -216,22 +198,3 @@ class MeanFieldClassifier(UncertainClassifier, MeanField):
     def example(cls) -> "MeanFieldClassifier":
         """Few units, updates and draws."""
         return cls(hidden_layer_sizes=(6,), activation="tanh", updates=100, learning_rate=0.05, n_draws=8)
-
-    def fit(self, X: Any, y: Any) -> "MeanFieldClassifier":
-        """Find the distribution of the weights.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
-            Labels.
-
-        Raises
-        ------
-        ValueError
-            If the data are malformed, or there is only one class.
-        """
-        data = self._begin(X, y)
-        self._require_classes(data)
-        self._approximate(data, data.codes.to(self._device()))
-        return self

@@ -74,8 +74,6 @@ class MultilayerPerceptron(PerceptronAttributes):
         What the rule of the update remembers between calls of ``partial_fit``.
     """
 
-    _dtype = torch.float64  # at the door: standardising comes before the cast
-
     hidden_layer_sizes: tuple | list | int = param((100,), "units of each hidden layer; () is a linear model", low=1)
     activation: ActivationName = param("relu", "activation of the hidden units", tune=choice("relu", "tanh"))
     solver: Literal["lbfgs", "sgd", "adam"] = param("adam", "rule of the update; lbfgs for some thousand rows at most")
@@ -133,6 +131,11 @@ class MultilayerPerceptron(PerceptronAttributes):
     def _hidden(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
         return (int(sizes),) if isinstance(sizes, int | np.integer) else tuple(int(size) for size in sizes)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        """At the door: standardising comes before the cast; what is not standardised is cast, or kept, at once."""
+        return torch.float64 if self.standardise else self._precision()
 
     def _precision(self) -> torch.dtype:
         rule = self.solver if self.training is None else self.training.optimiser

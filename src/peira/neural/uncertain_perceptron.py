@@ -18,7 +18,7 @@ float32 and answers in float64.
 
 import math
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -77,6 +77,10 @@ class UncertainPerceptron(Network):
                     f"parameter 'hidden_layer_sizes' of {type(self).__name__} must hold whole numbers >= 1, got "
                     f"{units!r}"
                 )
+
+    @abstractmethod
+    def _find(self, data: Data, t: torch.Tensor) -> None:
+        """Learn from opened items, whose targets are t (N,): standardised numbers, or codes of labels."""
 
     @abstractmethod
     def _outputs(self) -> int:
@@ -166,6 +170,27 @@ class UncertainRegressor(Regressor, UncertainPerceptron):
     target_mean_: float
     target_scale_: float
 
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn the functions that go with the data.
+
+        Parameters
+        ----------
+        X : array, frame or tensor of shape (N, D)
+        y : array or tensor of shape (N,)
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the data are malformed, or the loss is no number from the first update on.
+        """
+        data = self._begin(X, y)
+        self._find(data, self._standardised_target(data))
+        return self
+
     @abstractmethod
     def _moments(self, queries: Queries) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of each of the S normal distributions, of shape (S, N), as the target is."""
@@ -218,6 +243,29 @@ class UncertainRegressor(Regressor, UncertainPerceptron):
 
 class UncertainClassifier(ProbabilisticClassifier, UncertainPerceptron):
     """Base of the members of the family that predict labels."""
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn the functions that go with the data.
+
+        Parameters
+        ----------
+        X : array, frame or tensor of shape (N, D)
+        y : array or tensor of shape (N,)
+            Labels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the data are malformed, there is only one class, or the loss is no number from the first update on.
+        """
+        data = self._begin(X, y)
+        self._require_classes(data)
+        self._find(data, data.codes.to(self._device()))
+        return self
 
     def _outputs(self) -> int:
         return len(self.classes_)

@@ -152,7 +152,7 @@ def train(
         checkpoint = open_checkpoint(training, seed, nets, batches)
         if (state := checkpoint.read()) is not None:
             run.load(state, players, device)
-        good: list | None = None
+        good, begun = None, (run.update, run.stopped)
         epochs = run.epoch if run.over else -(-run.updates // len(batches))
         for epoch in iterate(owner, epochs, name="epoch", start=run.epoch, history=run.history):
             _set_mode(nets, learning=True)
@@ -167,7 +167,7 @@ def train(
                 except NotFiniteError:
                     _fail(run, batch, step, players, good, owner)
                     break
-                good = copy or good  # their loss was a number
+                good = good if copy is None else (run.update, copy)  # their loss was a number
                 run.update, run.batch = run.update + 1, run.batch + 1
                 if heard:
                     update.record(**run.tally.latest, **layers, **_rates(players))
@@ -193,7 +193,7 @@ def train(
                 break
             if run.batch == len(batches):
                 run.next_epoch()
-        if checkpoint.kept and (run.over or run.batch == 0):
+        if checkpoint.kept and (run.over or run.batch == 0) and begun != (run.update, run.stopped):
             checkpoint.write(run.state(players, device))
         if run.best is not None:
             set_weights(players, run.best)
@@ -265,23 +265,28 @@ def _judge(run: Progress, evaluate: Callable, players: dict[str, Player], traini
 
 
 def _fail(
-    run: Progress, batch: Batch, step: Callable, players: dict[str, Player], good: list | None, owner: Any
+    run: Progress, batch: Batch, step: Callable, players: dict[str, Player], good: tuple[int, list] | None, owner: Any
 ) -> None:
     """Say what went wrong, and go back to the last copy of the weights whose loss was a number."""
 
     def again() -> None:
         for player in players.values():
             player.rehearses = True
-        step(batch, players)
+        try:
+            step(batch, players)
+        finally:
+            for player in players.values():
+                player.rehearses = False
 
     why = explain({name: player.net for name, player in players.items()}, again, list(run.tally.recent))
     who = "training" if owner is None else type(owner).__name__
     what = f"{who}: the loss of update {run.update + 1} is no number: {why}"
     if good is None:
         raise LearningError(what)
-    set_weights(players, good)
+    at, copy = good
+    set_weights(players, copy)
     run.failed, run.stopped = True, "the loss was no number"
-    since = run.update % COPIED
+    since = run.update - at
     warnings.warn(
         f"{what}. Kept are the weights of {since} update{'s' * (since != 1)} before, whose loss was a number.",
         ConvergenceWarning,
