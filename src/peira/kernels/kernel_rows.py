@@ -77,6 +77,7 @@ class KernelRows:
         self.dtype = np.dtype(np.float64 if double else np.float32)
         self.capacity = min(N, max(2, int(cache_size * 2**20 / (self.dtype.itemsize * max(N, 1)))))
         self._store: np.ndarray | None = None
+        self._gathered = np.empty(0, self.dtype)  # room for a block, used again: fresh pages cost more than the gathering
         self._slot = np.full(N, -1)  # where an item's row is held
         self._item = np.full(self.capacity, -1)  # whose row a slot holds
         self._asked = np.zeros(self.capacity, dtype=np.int64)  # when it was last asked for
@@ -187,7 +188,10 @@ class KernelRows:
         items = np.arange(self.n) if items is None else items
         distinct, inverse = np.unique(items, return_inverse=True)
         store, slots = self.slots(distinct)
-        K = np.empty((len(items), len(items)), store.dtype)
+        size = len(items)
+        if self._gathered.size < size**2:
+            self._gathered = np.empty(size**2, self.dtype)
+        K = self._gathered[: size**2].reshape(size, size)
         return K, np.zeros(len(items), dtype=np.bool_), store, slots[inverse], items
 
     def _make_room(self, count: int) -> np.ndarray:
