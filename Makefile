@@ -32,13 +32,19 @@ docs: .venv/.made
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs: $(CURDIR)/docs/_build/html/index.html"
 
-# The peers of the races. adelie needs numpy < 2, so it lives in an environment of its own.
-races: .venv/.made .venv-adelie/.made
+# The peers of the races. adelie needs numpy < 2 and scikit-learn-intelex brings libraries of its own, so both live in
+# environments of their own.
+races: .venv/.made .venv-adelie/.made .venv-intelex/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[race]'
 
 .venv-adelie/.made:
 	$(PYTHON) -m venv .venv-adelie
 	.venv-adelie/bin/python -m pip install --quiet --disable-pip-version-check 'numpy<2' adelie
+	@touch $@
+
+.venv-intelex/.made:
+	$(PYTHON) -m venv .venv-intelex
+	.venv-intelex/bin/python -m pip install --quiet --disable-pip-version-check scikit-learn-intelex
 	@touch $@
 
 lint: .venv/.made

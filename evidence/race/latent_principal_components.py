@@ -27,7 +27,7 @@ def least(X):
     return values[:-10].sum()
 
 
-def sides(rows, columns, solver):
+def sides(rows, columns, solver, package="sklearn"):
     X = table(rows, columns)
     total, possible = ((X - X.mean(0)) ** 2).sum(), least(X)
 
@@ -37,8 +37,9 @@ def sides(rows, columns, solver):
         return PCA(10).fit(X)
 
     def peer():
-        from sklearn.decomposition import PCA
+        from importlib import import_module
 
+        PCA = import_module(f"{package}.decomposition").PCA
         return PCA(10, svd_solver=solver, random_state=0).fit(X)
 
     def lost(pca):
@@ -66,9 +67,25 @@ def tall_covariance():
     return sides(50_000, 500, "covariance_eigh")
 
 
+@racing(
+    "4.02", case="50k x 500, peer's covariance, by oneDAL", peer="scikit-learn-intelex", environment="intelex",
+    limit="one symmetric product X'X by BLAS", **RULE,
+)  # fmt: skip
+def tall_onedal():
+    return sides(50_000, 500, "covariance_eigh", package="sklearnex")
+
+
 @racing("4.02", case="500 x 50k, peer's auto", peer="scikit-learn", limit="one symmetric product XX' by BLAS", **RULE)
 def wide_auto():
     return sides(500, 50_000, "auto")
+
+
+@racing(
+    "4.02", case="500 x 50k, peer's auto, by oneDAL", peer="scikit-learn-intelex", environment="intelex",
+    limit="one symmetric product XX' by BLAS", **RULE,
+)  # fmt: skip
+def wide_onedal():
+    return sides(500, 50_000, "auto", package="sklearnex")
 
 
 @racing("4.02", case="500 x 50k, peer's full", peer="scikit-learn", limit="one symmetric product XX' by BLAS", **RULE)
