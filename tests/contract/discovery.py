@@ -14,6 +14,7 @@ from sklearn.datasets import load_diabetes, load_digits, load_iris
 from peira.core import Method
 from peira.core.registry import registry
 from peira.core.tasks import TASKS, get_task
+from peira.experience.sequences import Sequences
 
 SETTINGS = {"_sklearn_output_config", "_metadata_request"}  # scikit-learn's notes on how a method is used
 BUNDLED = {"diabetes": load_diabetes, "iris": load_iris, "digits": load_digits}
@@ -22,7 +23,7 @@ BUNDLED = {"diabetes": load_diabetes, "iris": load_iris, "digits": load_digits}
 def for_methods(where: Callable[[type[Method]], bool] = lambda cls: True, data: str = "table") -> pytest.MarkDecorator:
     """Run a test once for each method that satisfies the condition, so that a failure names the method.
 
-    Of the methods that learn from ``data``: "table", "images", or "any".
+    Of the methods that learn from ``data``: "table", "images", "sequences", "symbols", or "any".
     """
     found = [c for c in registry().values() if data in ("any", c.card.data) and where(c)]
     return pytest.mark.parametrize("cls", [pytest.param(c, id=c.__name__) for c in found])
@@ -81,7 +82,7 @@ class Experience:
     classes: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
-        return self.X.shape[0]
+        return len(self.X) if isinstance(self.X, Sequences) else self.X.shape[0]
 
     def __getitem__(self, rows: Any) -> "Experience":
         return replace(self, X=self.X[rows], y=None if self.y is None else self.y[rows])
@@ -101,8 +102,10 @@ class Experience:
 
 
 def experience(cls: type[Method], seed: int, N: int = 60, D: int = 4, K: int | None = None) -> Experience:
-    """A small problem that the method can learn: a linear one with noise, clusters with labels, or images of bars."""
+    """A small problem that the method can learn: a linear one with noise, clusters with labels, images, sequences."""
     rng = np.random.default_rng([seed, 7])
+    if cls.card.data in ("sequences", "symbols"):
+        return sequences(cls, rng, N, 2)
     if cls.card.data == "images":
         return images(cls, rng, N, 8 + D, K)
     X = rng.normal(size=(N, D)) * rng.uniform(0.5, 3.0, D) + rng.normal(size=D)
@@ -135,6 +138,30 @@ def images(cls: type[Method], rng: np.random.Generator, N: int, side: int, K: in
     return Experience(X, y if K is None else np.column_stack([y] * K), tuple(range(C)))
 
 
+def sequences(cls: type[Method], rng: np.random.Generator, N: int, D: int) -> Experience:
+    """Short sequences that wander between levels, as vectors or as letters; labels are of a sequence, or of a step."""
+    C, lengths = 3, rng.integers(6, 12, N)
+    S = int(lengths.sum())
+    y, level = rng.permutation(np.arange(N) % C), np.empty(S, dtype=int)
+    level[:] = rng.integers(C, size=S)
+    for t in range(1, S):
+        level[t] = level[t - 1] if rng.uniform() < 0.7 else level[t]
+    shown = (
+        np.where(rng.uniform(size=S) < 0.8, np.repeat(y, lengths), level) if labelled(cls) and not tags(cls) else level
+    )
+    X = Sequences(np.array(["a", "b", "c"])[shown], lengths)
+    if cls.card.data == "sequences":
+        X = Sequences(3.0 * shown[:, None] + rng.normal(size=(S, D)), lengths)
+    if tags(cls):
+        return Experience(X, Sequences(level, lengths), tuple(range(C)))
+    return Experience(X, y, tuple(range(C))) if labelled(cls) else Experience(X)
+
+
+def tags(cls: type[Method]) -> bool:
+    """Whether every step has a label of its own."""
+    return "tagging" in cls.card.tasks
+
+
 def answering(cls: type[Method]) -> str:
     """The verb that answers for each item, whatever the kind."""
     return next(verb for verb in ("predict", "transform", "log_prob", "fit_predict") if hasattr(cls, verb))
@@ -142,6 +169,8 @@ def answering(cls: type[Method]) -> str:
 
 def bundled(cls: type[Method]) -> Experience:
     """The bundled data that the table of tasks names for the method's first task."""
+    if cls.card.data in ("sequences", "symbols"):
+        return experience(cls, 0)
     X, y = BUNDLED[TASKS[cls.card.tasks[0]].example](return_X_y=True)
     if cls.card.data == "images":
         X, y = load_digits().images / 16, load_digits().target
@@ -177,6 +206,8 @@ def as_array(value: Any) -> np.ndarray:
         return value.numpy(force=True)
     if sparse.issparse(value):
         return value.toarray()
+    if isinstance(value, list) and len(value) and isinstance(value[0], np.ndarray):  # an answer for each step
+        return np.concatenate(value)
     if hasattr(value, "to_dict") and hasattr(value, "names"):  # a table
         return np.column_stack(list(value.to_dict().values()))
     return np.asarray(value)

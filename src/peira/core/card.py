@@ -37,8 +37,8 @@ class Card:
         Learns by way of another method, which is one of its parameters. The main job does not list it by itself.
     on_request : str, default ""
         Why the main job runs the method only when it is named, such as "it takes minutes".
-    data : "table" or "images", default "table"
-        What it learns from.
+    data : "table", "images", "sequences" or "symbols", default "table"
+        What it learns from; sequences are of vectors, or of symbols.
     largest : dict of str to int, optional
         Sizes beyond which the main job leaves the method out, such as ``{"D": 40}``: N rows, D columns (of basis
         functions too), C classes, or CD weights of all classes.

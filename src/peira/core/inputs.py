@@ -23,16 +23,22 @@ Matrix: TypeAlias = torch.Tensor | sparse.csr_matrix | sparse.csr_array
 
 @dataclass
 class Queries:
-    """Inputs that passed the door, and the way back for what is computed from them."""
+    """Inputs that passed the door, and the way back for what is computed from them.
+
+    Of sequences, ``X`` has a row for each step, one sequence after the other, and ``lengths`` (N,) says how many rows
+    each has; ``single`` says that the steps came as single numbers or symbols.
+    """
 
     X: Matrix
     as_numpy: bool
     device: torch.device
     dtype: torch.dtype = torch.float64
     names: tuple[str, ...] | None = None
+    lengths: torch.Tensor | None = None
+    single: bool = False
 
     def __len__(self) -> int:
-        return self.X.shape[0]
+        return self.X.shape[0] if self.lengths is None else len(self.lengths)
 
     def tensor(self, value: Any) -> torch.Tensor:
         """A learned value as a tensor beside the inputs."""

@@ -139,7 +139,13 @@ class Method(Parametrised, BaseEstimator):
                 f"This {type(self).__name__} instance is not fitted yet: call fit before asking it anything"
             )
         self._check_signature(X)
-        queries = open_matrix(
+        queries = self._inputs(X)
+        self._check_width(queries)
+        return queries
+
+    def _inputs(self, X: Any) -> Queries:
+        """What is learned from, opened; bases of methods that learn from something else than tables write this anew."""
+        return open_matrix(
             X,
             owner=type(self).__name__,
             names=column_names(X),
@@ -147,19 +153,10 @@ class Method(Parametrised, BaseEstimator):
             missing_ok=self.card.missing,
             dtype=self._dtype,
         )
-        self._check_width(queries)
-        return queries
 
     def _open(self, X: Any, y: Any, sample_weight: Any, supervised: bool | None) -> Data:
         owner = type(self).__name__
-        opened = open_matrix(
-            X,
-            owner=owner,
-            names=column_names(X),
-            sparse_ok=self.card.sparse,
-            missing_ok=self.card.missing,
-            dtype=self._dtype,
-        )
+        opened = self._inputs(X)
         data = Data(**vars(opened))
         data.names = opened.names or tuple(f"x{j}" for j in range(opened.X.shape[1]))
         N = len(opened)

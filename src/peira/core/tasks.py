@@ -116,6 +116,36 @@ TASKS: dict[str, Task] = {
             "",
             "digits",
         ),
+        Task(
+            "tagging",
+            "which label belongs to each step of a sequence?",
+            ("predict", "predict_dist"),
+            "label",
+            "log_loss",
+            "k-fold",
+            "",
+            "iris",
+        ),
+        Task(
+            "forecasting",
+            "how does a series go on?",
+            ("predict", "predict_dist"),
+            "none",
+            "rmse",
+            "rolling origin",
+            "",
+            "diabetes",
+        ),
+        Task(
+            "language",
+            "which symbol comes next?",
+            ("log_prob", "predict_dist", "sample"),
+            "none",
+            "log_likelihood",
+            "k-fold",
+            "",
+            "iris",
+        ),
     )
 }
 

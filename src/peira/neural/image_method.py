@@ -8,11 +8,10 @@ import math
 from typing import Any
 
 import torch
-from sklearn.exceptions import NotFittedError
 
 from peira.core.errors import DataError, UnreadableError
 from peira.core.images import CHANNELS, open_images
-from peira.core.inputs import Data, Queries, open_targets, open_weights
+from peira.core.inputs import Data, Queries
 from peira.core.method import Method
 
 
@@ -38,23 +37,8 @@ class ImageMethod(Method):
         self.n_features_in_ = math.prod(self.image_shape_)
         return data
 
-    def _open(self, X: Any, y: Any, sample_weight: Any, supervised: bool | None) -> Data:
-        owner = type(self).__name__
-        data = Data(**vars(open_images(X, owner=owner)))
-        N = len(data)
-        if supervised if supervised is not None else "number" in self._targets():
-            data.Y, data.squeeze = open_targets(y, N, data, owner=owner, multi_output=self.card.multi_output)
-        data.w = open_weights(sample_weight, N, data, owner=owner)
-        return data
-
-    def _queries(self, X: Any) -> Queries:
-        if not self.__sklearn_is_fitted__():
-            raise NotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet: call fit before asking it anything"
-            )
-        queries = open_images(X, owner=type(self).__name__)
-        self._check_width(queries)
-        return queries
+    def _inputs(self, X: Any) -> Queries:
+        return open_images(X, owner=type(self).__name__)
 
     def _check_signature(self, X: Any) -> None:
         """Images have no columns, and so no names of them."""

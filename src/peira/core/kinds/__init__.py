@@ -3,17 +3,24 @@
 from .classifier import Classifier, ProbabilisticClassifier
 from .clusterer import Clusterer, InductiveClusterer
 from .density import Density
+from .forecaster import Forecaster
 from .outlier_detector import OutlierDetector
 from .regressor import Regressor
+from .sequence_method import SequenceMethod, SymbolMethod
+from .tagger import Tagger
 from .transformer import Transformer
 
 __all__ = [
     "Classifier",
     "Clusterer",
     "Density",
+    "Forecaster",
     "InductiveClusterer",
     "OutlierDetector",
     "ProbabilisticClassifier",
     "Regressor",
+    "SequenceMethod",
+    "SymbolMethod",
+    "Tagger",
     "Transformer",
 ]
