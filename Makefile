@@ -32,14 +32,19 @@ docs: .venv/.made
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs: $(CURDIR)/docs/_build/html/index.html"
 
-# The peers of the races. adelie needs numpy < 2 and scikit-learn-intelex brings libraries of its own, so both live in
-# environments of their own.
-races: .venv/.made .venv-adelie/.made .venv-intelex/.made
+# The peers of the races. adelie needs numpy < 2, scikit-learn-intelex and dynamax bring much of their own, so each lives
+# in an environment of its own.
+races: .venv/.made .venv-adelie/.made .venv-dynamax/.made .venv-intelex/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[race]'
 
 .venv-adelie/.made:
 	$(PYTHON) -m venv .venv-adelie
 	.venv-adelie/bin/python -m pip install --quiet --disable-pip-version-check 'numpy<2' adelie
+	@touch $@
+
+.venv-dynamax/.made:
+	$(PYTHON) -m venv .venv-dynamax
+	.venv-dynamax/bin/python -m pip install --quiet --disable-pip-version-check dynamax
 	@touch $@
 
 .venv-intelex/.made:

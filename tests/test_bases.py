@@ -17,6 +17,7 @@ from peira.core import (
 )
 from peira.core.params import Parametrised
 from peira.core.registry import registry
+from peira.sequences.state_model import StateModel
 from peira.study.model import TableModel
 
 ADDED = {
@@ -27,6 +28,10 @@ ADDED = {
     Density: {"log_prob", "score", "score_samples"},
     InductiveClusterer: {"predict"},
     OutlierDetector: {"decision_function", "p_value", "predict", "score_samples"},
+    StateModel: {
+        *("aic", "bic", "decode", "evaluate", "forecast", "n_parameters", "path_log_prob", "plot"),
+        *("plot_transitions", "predict", "predict_proba", "sample"),
+    },
     ProbabilisticClassifier: {"predict_dist", "predict_log_proba", "predict_proba"},
     TableModel: {"answer", "fit", "get_names", "learn", "numbers", "prepare"},
     Transformer: {"get_feature_names_out", "transform"},

@@ -89,9 +89,8 @@ def test_cells_that_a_spreadsheet_would_execute(learn, tmp_path, seed):
 
 def test_ten_thousand_columns(learn, tmp_path, seed):
     names = [f"c{j}" for j in range(9_999)] + ["y"]
-    done = learn(
-        write(tmp_path / "t.csv", names, rows(names, seed, N=20)), "y", tmp_path / "run", "--cv", "2", "--trials", "1"
-    )
+    few = ("--cv", "2", "--trials", "1", "--methods", "Ridge")
+    done = learn(write(tmp_path / "t.csv", names, rows(names, seed, N=20)), "y", tmp_path / "run", *few)
     assert done.code == 0, done.err
     assert (tmp_path / "run" / "report.html").stat().st_size < 3 * 2**20
     report_of(tmp_path / "run")

@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.datasets import load_diabetes, load_digits, load_iris
 
 from peira.core import Method
+from peira.core.predictive import Categorical
 from peira.core.registry import registry
 from peira.core.tasks import TASKS, get_task
 from peira.experience.sequences import Sequences
@@ -152,6 +153,8 @@ def sequences(cls: type[Method], rng: np.random.Generator, N: int, D: int) -> Ex
     X = Sequences(np.array(["a", "b", "c"])[shown], lengths)
     if cls.card.data == "sequences":
         X = Sequences(3.0 * shown[:, None] + rng.normal(size=(S, D)), lengths)
+    if not takes_negative(cls):
+        X = Sequences(np.abs(X.values).round(), lengths)
     if tags(cls):
         return Experience(X, Sequences(level, lengths), tuple(range(C)))
     return Experience(X, y, tuple(range(C))) if labelled(cls) else Experience(X)
@@ -188,7 +191,7 @@ def answers(method: Method, X: Any) -> dict[str, np.ndarray]:
     if has("predict_dist")(type(method)):
         forecast = method.predict_dist(X)
         found["draws"] = forecast.sample(2, seed=3)
-    if has("predict_dist")(type(method)) and labelled(type(method)):
+    if has("predict_dist")(type(method)) and isinstance(forecast, Categorical):
         found["probabilities"], found["mode"] = forecast.probs, forecast.mode()
     elif has("predict_dist")(type(method)):
         found["mean"], found["std"] = forecast.mean, forecast.std
@@ -219,6 +222,8 @@ def same(a: Any, b: Any) -> bool:
         return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if isinstance(a, list | tuple):
         return type(a) is type(b) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, Sequences):
+        return isinstance(b, Sequences) and same([a.values, a.lengths], [b.values, b.lengths])
     if isinstance(a, Method):
         mine, its = ({n: v for n, v in vars(m).items() if n not in SETTINGS} for m in (a, b))
         return type(a) is type(b) and same(mine, its)

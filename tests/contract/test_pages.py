@@ -19,7 +19,7 @@ def test_the_card_is_complete(cls):
     card = cls.card
     assert card.tasks and set(card.tasks) <= TASKS.keys()
     assert re.search(r"\d{4}", card.reference), "author and year"
-    assert card.cost and re.search(r"[NDKT]", card.cost), "cost in the letters N, D, K, T"
+    assert card.cost and re.search(r"[NDKTS]", card.cost), "cost in the letters N, D, K, T, S"
     assert any(has(TASKS[name].verbs[0])(cls) for name in card.tasks), "the first verb of its task answers it"
 
 

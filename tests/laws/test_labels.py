@@ -17,11 +17,12 @@ from tests.contract.discovery import (
     number_of_classes,
     resamples,
     sharp,
+    tags,
     takes_negative,
     takes_weights,
 )
 
-classifying = for_methods(labelled, data="any")
+classifying = for_methods(lambda cls: labelled(cls) and not tags(cls), data="any")
 with_probabilities = for_methods(lambda cls: labelled(cls) and has("predict_dist")(cls))
 
 

@@ -112,7 +112,7 @@ def test_intervals_cover(cls, seed):
     """
     rng = np.random.default_rng([seed, 90])
     slow = issubclass(cls, Network) or cls.card.on_request
-    worlds, queries = 50 if slow else 200, 5
+    worlds, queries = (20, 12) if slow else (200, 5)
     covered = np.empty(worlds)
     for r in range(worlds):
         data, _ = linear_gaussian(rng, 30 + queries)

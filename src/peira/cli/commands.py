@@ -73,8 +73,9 @@ def predict(model: str, source: str, *, output: str | None, level: float | None,
         columns = {name: values.tolist() for name, values in fitted.answers(table).items()}
     else:
         columns = {"prediction": np.asarray(fitted.predict(table)).tolist()}
-    if (names := getattr(table, "names", None)) is not None and fitted.card.data == "images":
-        columns = {"image": names.tolist(), **columns}
+    what, names = ("image", table.names) if fitted.card.data == "images" else ("sequence", getattr(table, "ids", ()))
+    if what not in columns and len(names) == len(next(iter(columns.values()))) and fitted.card.data != "table":
+        columns = {what: names.tolist(), **columns}
     if proba:
         if not hasattr(fitted, "predict_proba"):
             raise DataError(f"{type(fitted).__name__} predicts no labels: there are no probabilities to give")

@@ -17,7 +17,10 @@ from ..core.params import describe
 from ..core.text import printable
 from ..experience.reading import read
 from ..experience.roles import infer_roles
-from ..study.image_material import ImageMaterial, open_images_source
+from ..study.image_material import open_images_source
+from ..study.material import Material, items
+from ..study.sequence_material import open_sequences_source
+from ..study.text_material import open_text_source
 from . import printing
 
 _LABELS = 100
@@ -44,8 +47,10 @@ def methods(name: str | None, *, task: str | None, as_json: bool) -> None:
 
 def data(source: str, *, target: str | None, as_json: bool) -> None:
     """``peira data``."""
-    if (images := open_images_source(source, {"target": target})) is not None:
-        return _images(images, as_json)
+    asked = {"target": target, "task": "auto"}
+    for opens in (open_images_source, open_text_source, open_sequences_source):
+        if (material := opens(source, asked)) is not None:
+            return _items(material, as_json)
     table = read(source)
     roles = infer_roles(table, target or table.suggested_target)
     if as_json:
@@ -74,24 +79,28 @@ def data(source: str, *, target: str | None, as_json: bool) -> None:
         console.print(f"and {len(roles.profiles) - 200} more columns (all of them with --json)")
 
 
-def _images(images: ImageMaterial, as_json: bool) -> None:
-    """How many images of what size there are, how many of each label, and what was decided in reading them."""
-    profile = images.profile()
+def _items(material: Material, as_json: bool) -> None:
+    """How many things of what kind there are, how many of each label, and what was decided in reading them."""
+    profile, N, item = material.profile(), len(material.X), material.item
     if as_json:
         return printing.print_json(profile)
     console = printing.console()
-    console.print(Text(f"{profile['images']} images of {images.size}"))
-    told = [*profile["notes"]]
+    if profile["data"] == "text":
+        told = [f"{profile['symbols']} characters, {profile['different']} different ones", *profile["notes"]]
+        console.print(Text(f"{items(N, item)} of {profile['shortest']} to {profile['longest']} characters"))
+    else:
+        labelled = f"classification: a label stands beside each {item}"
+        told = [*profile["notes"], labelled if profile["labels"] else "no labels beside them"]
+        console.print(Text(f"{N} {material.inputs}"))
     if profile["repeated"]:
-        told.append(f"{profile['repeated']} of them repeat an earlier one")
-    told.append("classification: a label stands beside each image" if profile["labels"] else "no labels beside them")
+        told.insert(-1, f"{profile['repeated']} of them repeat an earlier one")
     for note in told:
         console.print(Text(f"  {printable(note)}"))
-    if not profile["labels"]:
+    if not profile.get("labels"):
         return
-    grid = printing.grid("label", "images", "share")
+    grid = printing.grid("label", f"{item}s", "share")
     for line in profile["labels"][:_LABELS]:
-        share = f"{100 * line['count'] / profile['images']:.1f} %"
+        share = f"{100 * line['count'] / N:.1f} %"
         grid.add_row(printing.cell(line["label"]), str(line["count"]), share)
     console.print(grid)
     if len(profile["labels"]) > _LABELS:

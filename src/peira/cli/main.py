@@ -42,6 +42,9 @@ class Task(StrEnum):
     density = "density"
     anomaly = "anomaly"
     reduction = "reduction"
+    tagging = "tagging"
+    forecast = "forecast"
+    language = "language"
 
 
 class Calibration(StrEnum):
@@ -68,7 +71,8 @@ def learn(
     task: Annotated[
         Task,
         typer.Option(
-            help="What is asked; auto reads it off the target. Without one: clustering, density, anomaly, reduction."
+            help="What is asked; auto reads it off the data. Without a target: clustering, density, anomaly, "
+            "reduction, forecast."
         ),
     ] = Task.auto,
     measure: Annotated[
@@ -111,17 +115,23 @@ def learn(
         str | None,
         typer.Option(help="A column of labels to compare with what a task without a target finds; it is no input."),
     ] = None,
+    sequence: Annotated[
+        str | None, typer.Option(help="Of a long table: the column that says which rows are one sequence.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="Of a long table: the column that orders the rows.")] = None,
+    horizon: Annotated[int | None, typer.Option(min=1, help="Of a forecast: how many steps ahead.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Of a text: characters, words or spaces.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Compare every suitable method on a table or on images, and report."""
+    """Compare every suitable method on a table, on images, on sequences or on a text, and report."""
     from . import commands
 
     commands.learn(
         source=source, target=target, task=task.value, measure=measure, methods=methods, budget=budget, trials=trials,
         cv=cv, test=test, seed=seed, jobs=jobs, output=output, resume=resume, require=require or [], kinds=kind or [],
         costs=cost or [], calibration=None if calibrate is None else calibrate.value, judge=judge,
-        dry_run=dry_run, as_json=json,
+        sequence=sequence, time=time, horizon=horizon, unit=unit, dry_run=dry_run, as_json=json,
     )  # fmt: skip
 
 
@@ -192,7 +202,7 @@ def methods(
 
 @app.command()
 def data(source: Source, target: Target = None, json: AsJson = False) -> None:
-    """Say what is in a table (kinds, missing values) or among images (sizes, labels), and what was decided."""
+    """Say what is in a table, among images or recordings, or in a text, and what was decided."""
     from . import describing
 
     describing.data(source, target=target, as_json=json)

@@ -14,7 +14,7 @@ class Card:
     reference : str
         Author, year, and equation or algorithm number.
     cost : str
-        Time of a fit in the letters N (items), D (features), K (outputs, components), T (steps).
+        Time of a fit in the letters N (items), D (features), K (outputs, components), T (steps), S (steps in all).
     exact : bool, default False
         A closed form or a finite algorithm: the answer does not depend on a tolerance.
     incremental : str, default ""

@@ -130,6 +130,8 @@ def open_symbols(
     """
     parts, lengths, as_numpy, device = _parts(X, owner, name)
     flat = [_as_symbols(part, i, owner, name) for i, part in enumerate(parts)]
+    if any(part.dtype.kind == "U" for part in flat):  # of a sequence without a single symbol nobody sees the kind
+        flat = [np.full(len(p), "\0") if p.dtype.kind == "f" and np.isnan(p).all() else p for p in flat]
     kinds = {part.dtype.kind for part in flat if len(part)}
     if "U" in kinds and kinds - {"U"}:
         raise DataError(f"{owner} got texts and numbers as symbols in {name}: write them all alike")
@@ -159,7 +161,7 @@ def open_symbols(
     all_codes = np.full(len(values), -1, dtype=np.int64)
     all_codes[~absent] = codes
     steps = torch.from_numpy(all_codes)[:, None].to(device)
-    return Queries(steps, as_numpy, device, torch.int64, None, lengths.to(device), True), symbols
+    return Queries(steps, as_numpy, device, torch.float64, None, lengths.to(device), True), symbols
 
 
 def _parts(X: Any, owner: str, name: str) -> tuple[list[Any], torch.Tensor, bool, torch.device]:
@@ -272,6 +274,11 @@ def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if values.dtype == np.dtype("U1") and len(values):  # characters: by their code points
         known, codes = _coded(np.ascontiguousarray(values).view(np.int32).astype(np.int64))
         return known.astype(np.int32).view("U1"), codes
+    if values.dtype.kind == "U":  # equal words are found faster than sorted
+        words = values.tolist()
+        known = sorted(set(words))
+        place = {word: k for k, word in enumerate(known)}
+        return np.array(known, dtype=values.dtype), np.fromiter(map(place.__getitem__, words), np.int64, len(words))
     return np.unique(values, return_inverse=True)
 
 

@@ -123,7 +123,7 @@ TASKS: dict[str, Task] = {
             "label",
             "log_loss",
             "k-fold",
-            "",
+            "FrequentLabel",
             "iris",
         ),
         Task(
@@ -133,7 +133,7 @@ TASKS: dict[str, Task] = {
             "none",
             "rmse",
             "rolling origin",
-            "",
+            "SeasonalNaive",
             "diabetes",
         ),
         Task(
@@ -141,9 +141,9 @@ TASKS: dict[str, Task] = {
             "which symbol comes next?",
             ("log_prob", "predict_dist", "sample"),
             "none",
-            "log_likelihood",
+            "bits",
             "k-fold",
-            "",
+            "IndependentSymbols",
             "iris",
         ),
     )

@@ -1,7 +1,7 @@
 """All measures by task and name."""
 
 from ..core.errors import DataError, closest
-from . import classification, clusters, predictive, regression, structure
+from . import classification, clusters, language, predictive, regression, structure
 from .measure import Measure
 
 MEASURES: tuple[Measure, ...] = (
@@ -10,12 +10,17 @@ MEASURES: tuple[Measure, ...] = (
     *classification.MEASURES,
     *clusters.MEASURES,
     *structure.MEASURES,
+    *language.MEASURES,
 )
 _NAMED: dict[str, dict[str, Measure]] = {}
 for _measure in (*MEASURES, *classification.VARIANTS, *structure.OF_PARTITIONS):
     for _task in _measure.tasks:
         for _name in (_measure.name, *_measure.aliases):
             _NAMED.setdefault(_task, {}).setdefault(_name, _measure)
+
+
+_AS = {"forecasting": "regression", "tagging": "classification"}
+"""Tasks whose answers are judged, number by number or step by step, as those of another."""
 
 
 def get_measure(name: str, task: str | None = None) -> Measure:
@@ -50,7 +55,7 @@ def get_measure(name: str, task: str | None = None) -> Measure:
     >>> get_measure("calibration_error", "classification")
     Measure('calibration_error', lower is better, share of the items)
     """
-    plain = str(name).removeprefix("neg_")
+    plain, task = str(name).removeprefix("neg_"), _AS.get(str(task), task)
     for at, named in _NAMED.items():
         if task in (None, at) and plain in named:
             return named[plain]

@@ -130,7 +130,7 @@ class MLPClassifier(MultilayerPerceptron, ProbabilisticClassifier):
         return self
 
     def _scores(self, queries: Queries) -> torch.Tensor:
-        return self._head.scores(self._run(self._inputs(queries.X)).double())
+        return self._head.scores(self._run(self._net_inputs(queries.X)).double())
 
     @property
     def _head(self) -> Softmax | Logistic:

@@ -156,14 +156,14 @@ class MLPRegressor(MultilayerPerceptron, Regressor):
             uncertain the weights are, it does not.
         """
         queries = self._queries(X)
-        F = self._run(self._inputs(queries.X)).double()
+        F = self._run(self._net_inputs(queries.X)).double()
         mean, scale = self._origin(queries)
         forecast = self._head.predictive(F, mean, scale, as_numpy=queries.as_numpy)
         return forecast if self.target_shape_ else forecast[:, 0]
 
     def _predict(self, queries: Queries) -> torch.Tensor:
         mean, scale = self._origin(queries)
-        return mean + scale * self._head.decide(self._run(self._inputs(queries.X)).double())
+        return mean + scale * self._head.decide(self._run(self._net_inputs(queries.X)).double())
 
     def _origin(self, queries: Queries) -> tuple[torch.Tensor, torch.Tensor]:
         if self.target_mean_ is None:

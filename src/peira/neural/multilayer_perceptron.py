@@ -204,7 +204,7 @@ class MultilayerPerceptron(PerceptronAttributes):
             self.input_mean_, self.input_scale_ = spread(data.X, data.w) if self.standardise else (None, None)
             self.t_ = 0
         device, dtype, seed = self._device(), self._precision(), derive(data.seed, self.t_)
-        X = self._inputs(data.X)
+        X = self._net_inputs(data.X)
         Y = (Y.to(dtype) if Y.is_floating_point() else Y).contiguous()
         tensors = (X, Y)
         mean_weight = 1.0
@@ -284,7 +284,7 @@ class MultilayerPerceptron(PerceptronAttributes):
             tol = self._training(1).tol
             warn_not_converged(self, "training", self.max_iter, "the gain of a pass", gap, tol)
 
-    def _inputs(self, X: torch.Tensor) -> torch.Tensor:
+    def _net_inputs(self, X: torch.Tensor) -> torch.Tensor:
         """Opened inputs as the net takes them."""
         return standardised(X, self.input_mean_, self.input_scale_).to(self._precision()).contiguous()
 

@@ -4,9 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import DataError
 from ..core.method import Method
 from ..experience.reading import read
+from ..experience.text import read_text
 from .image_material import images_like
+from .items_classifier import ItemsClassifier
+from .sequence_material import sequences_like
+from .series_material import series_like
 
 
 def inputs_for(model: Method, source: Any) -> tuple[Any, np.ndarray | None]:
@@ -23,6 +28,14 @@ def inputs_for(model: Method, source: Any) -> tuple[Any, np.ndarray | None]:
     DataError
         If the source holds something else than the model learned from.
     """
+    if model.card.data == "symbols":
+        return read_text(source).tokens(getattr(model, "reading_", {}).get("unit", "characters")), None
+    if model.card.data == "sequences":
+        if (reading := getattr(model, "reading_", None)) is None:
+            raise DataError(f"{type(model).__name__} was stored by itself: ask it about sequences in Python")
+        if not isinstance(model, ItemsClassifier):
+            return series_like(source, reading), None
+        return sequences_like(source, reading, getattr(model, "target_", None))
     if model.card.data != "images":
         return read(source), None
     if (shape := getattr(model, "shape_", None)) is None:

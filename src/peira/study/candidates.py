@@ -13,6 +13,7 @@ from .model import SPLINE_DF, TableModel
 from .question import Question, Targeted
 
 _LARGEST_DESIGN = 5_000_000  # numbers in a design with basis functions, times the classes
+_MANY_COLUMNS = 2_000  # beyond, basis functions of each take longer to make than they could be worth
 _FEW_COLUMNS = 20  # up to here, all products of two columns are tried as well
 
 
@@ -117,7 +118,7 @@ def _beyond(card: Card, sizes: dict[str, int], expansion: str = "none") -> str |
         for letter, limit in card.largest.items()
         if found[letter] > limit
     )
-    if expansion != "none" and N * D * C > _LARGEST_DESIGN:
+    if expansion != "none" and (N * D * C > _LARGEST_DESIGN or sizes["D"] > _MANY_COLUMNS):
         return f"{N} x {D} numbers for {C} classes are more than basis functions may have"
     return next(told, None)
 

@@ -90,8 +90,7 @@ def _outcome(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str, A
     if refitted.chosen:
         rows[0]["params"] = refitted.chosen  # of the model that is kept, rather than of most folds
     study.question.settle(model, unseen.arrays)
-    if study.target is not None:
-        model.target_ = study.target
+    study.material.remember(model)
     return Outcome(study, run, rows, best, own, unseen, baseline, model, refitted.tried)
 
 
@@ -133,16 +132,19 @@ def _write_unseen(outcome: Outcome) -> None:
 
 def _write_answers(outcome: Outcome) -> None:
     """What the model of all rows says of each of them."""
-    X, model = outcome.study.X, outcome.model
+    X, model = outcome.study.material.asked(outcome.study.X), outcome.model
     if hasattr(model.method_, "transform") or not hasattr(model, "transform"):
         columns = model.answers(X)
     else:  # a map of the rows that it saw
         codes = np.asarray(model.method_.embedding_)
         columns = {f"code_{k + 1}": codes[:, k] for k in range(codes.shape[1])}
+    material = outcome.study.material
+    if material.data == "table" or len(next(iter(columns.values()))) == len(X):
+        columns = {material.item: np.asarray(material.called(np.arange(len(X))), dtype=object)} | columns
     outcome.run.write_csv(
         f"predictions/{outcome.best.id}.csv",
-        ["row", *columns],
-        [list(line) for line in zip(X.rows.tolist(), *(v.tolist() for v in columns.values()), strict=True)],
+        list(columns),
+        [list(line) for line in zip(*(v.tolist() for v in columns.values()), strict=True)],
     )
 
 

@@ -13,7 +13,6 @@ from .evaluating import Cell
 from .recipe import method_page, reproduce
 from .report.figures import interval, measured, number
 from .run import plain
-from .table_material import columns_section
 from .telling import TELLERS
 from .untargeted import Untargeted
 from .verdict import LEVEL, procedure, ties
@@ -26,7 +25,10 @@ def conclude(outcome: Outcome, cells: Sequence[Cell]) -> tuple[dict[str, Any], l
     """The verdict, the findings, and the whole content of the report."""
     study, measure = outcome.study, outcome.measure
     question: Untargeted = study.question
-    pooled = procedure(study.candidates, cells, study.folds, measure) or outcome.unseen
+    if question.chooses_inside:
+        pooled = procedure(study.candidates, cells, study.folds, measure) or outcome.unseen
+    else:
+        pooled = outcome.unseen
     score, pair = question.value(pooled.arrays, measure), question.interval(pooled.arrays, measure, LEVEL)
     tied = ties(outcome.rows)
     verdict: dict[str, Any] = {
@@ -55,14 +57,13 @@ def conclude(outcome: Outcome, cells: Sequence[Cell]) -> tuple[dict[str, Any], l
     history = getattr(outcome.model.method_, "history_", {})
     report = {
         **header(outcome),
-        "question": TASKS[question.task].question.replace("item", "row"),
+        "question": TASKS[question.task].question.replace("item", study.material.item),
         "verdict": verdict,
         "structure": told.structure,
+        "looks": told.looks,
         "diagnosis": findings,
         "leaderboard": outcome.rows,
-        "data": columns_section(
-            outcome, [f"no column is to be predicted: the task is {study.task}", *question.decisions]
-        ),
+        "data": study.material.data_section(outcome),
         "performance": {"measures": _measures(outcome)},
         "learning": {"history": history, "history_of": outcome.best.method} if history else {},
         "method_page": method_page(outcome),
@@ -73,16 +74,19 @@ def conclude(outcome: Outcome, cells: Sequence[Cell]) -> tuple[dict[str, Any], l
 
 def _words(outcome: Outcome, sentence: str, performance: str) -> dict[str, str]:
     study = outcome.study
-    rows, columns = study.X.shape
-    folds = len(study.folds)
+    material, folds = study.material, len(study.folds)
     how = (
         f"{folds} times one half of them was judged by what the other half teaches"
-        if len(study.folds[0][0]) <= len(study.folds[0][1]) + 1
+        if len(study.folds[0][0]) <= len(study.folds[0][1]) + 1 and material.data == "table"
         else f"each was judged by fits that had not seen it ({folds} folds)"
+        if study.task != "forecasting"
+        else f"those of the second half were judged by fits that had seen none that came later ({folds} folds)"
     )
+    if folds == 1:
+        how = f"{number(len(study.folds[0][1]))} of them were judged by fits that had not seen them"
     return {
-        "task": f"Find, for each row, {study.question.wanted}, from {columns} column{'s' if columns != 1 else ''}.",
-        "experience": f"{number(rows)} rows of {study.config['source']}; {how}.",
+        "task": f"Find, for each {material.item}, {study.question.wanted}, from {material.inputs}.",
+        "experience": f"{number(len(study.y))} {material.item}s of {study.config['source']}; {how}.",
         "performance": performance + ".",
         "sentence": sentence,
     }
@@ -106,7 +110,7 @@ def _evidence(outcome: Outcome, facts: dict[str, Any]) -> StructureEvidence:
     return StructureEvidence(
         task=study.task,
         rows=len(study.y),
-        repeated_rows=study.roles.n_repeated,
+        repeated_rows=study.material.repeated,
         ties=ties(outcome.rows),
         warnings=sorted({text for cell in outcome.cells for text in cell.warnings}),
         stopped=state.get("stopped"),

@@ -9,21 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DataError
-from ..core.iteration import limiting, task
-from ..diagnosis.learning_curve import learning_curve
 from ..experience.images import Images, looks_like_images, read_images
-from .material import Material
+from .items_material import ItemsMaterial
 from .pictures import changed, drawn
 
-SHARES = (0.1, 0.25, 0.5)
-"""Of the training images, that a learning curve takes beside all of them."""
-_CURVE_SECONDS = 60.0
-_CLASSES, _EACH = 20, 8
-_CONFUSIONS, _OF_ONE = 8, 4
 _ORIGINALS, _CHANGES = 5, 6
 
 
-class ImageMaterial(Material):
+class ImageMaterial(ItemsMaterial):
     """Images with a label beside each.
 
     Parameters
@@ -93,8 +86,8 @@ class ImageMaterial(Material):
     def called(self, rows: np.ndarray) -> Sequence[Any]:
         return self.X.names[rows].tolist()
 
-    def look(self, row: int) -> dict[str, Any]:
-        return {"picture": drawn(self.X, [row])[0]}
+    def drawn(self, rows: Any) -> list[str]:
+        return drawn(self.X, rows)
 
     def recipe(self, verb: str, source: str) -> str:
         return (
@@ -104,76 +97,19 @@ class ImageMaterial(Material):
 
     # ------------------------------------------------------------------ the report
 
-    def data_section(self, outcome: Any) -> dict[str, Any]:
-        study = outcome.study
-        decisions = [
-            f"{len(self.X):,} images of {self.size}",
-            *self.notes,
-            f"a label stands beside each image: its {self.target} is to be predicted",
-            *study.question.decisions,
-            *study.question.protocol(study.candidates, study.folds, study.config.get("budget")),
-        ]
-        return {"decisions": decisions, "duplicates": self.repeated, "columns": []}
-
-    def curve(self, outcome: Any) -> dict[str, Any]:
-        """Performance against the number of images, on the first fold; the last size is the fit of the study itself."""
-        study, cell = outcome.study, outcome.cells[0]
-        none: dict[str, Any] = {"sizes": [], "train": [], "validation": [], "doubling": None}
-        if any(c.cut for c in outcome.cells):
-            return none | {
-                "sentence": "How much more images would help was not measured: the fits were ended by their share of "
-                "the budget, and fits on fewer images would have gone through them more often."
-            }
-        train, test = study.folds[0]
-        seconds = _CURVE_SECONDS
-        if (budget := study.config.get("budget")) is not None:
-            seconds = min(seconds, max(0.0, budget - outcome.run.state["seconds"] - cell.fit_seconds))
-        if cell.fit_seconds * sum(SHARES) > seconds:
-            shares = ", ".join(f"{share:.0%}" for share in SHARES)
-            return none | {
-                "sentence": f"How much more images would help was not measured: fits on {shares} of them would have "
-                f"taken about {cell.fit_seconds * sum(SHARES):.0f} s more."
-            }
-        with limiting(seconds), task("learning curve"):
-            return learning_curve(
-                outcome.model, study.X, study.y, [(train, test)], study.measure, study.config["seed"],
-                shares=SHARES, last=(len(train), cell.train_score, cell.score),
-            )  # fmt: skip
-
-    def explanation(self, outcome: Any) -> dict[str, Any]:
-        return {"importance": [], "coefficients": [], "note": ""}
-
     def sections(self, outcome: Any) -> dict[str, Any]:
         """The images: some of each label, what the winner makes of them in learning, and what it takes for what."""
         return {
             "pictures": {
                 "size": self.size,
-                **self._samples(outcome),
+                **self.samples(outcome),
                 "augmented": self._augmented(outcome),
-                "confusions": self._confusions(outcome),
+                "confusions": self.confusions(outcome),
             },
             "absent": {
                 "explanation": "There are no columns to weigh: look at the confusions, and at the errors as images."
             },
         }
-
-    def _samples(self, outcome: Any) -> dict[str, Any]:
-        question, rng = outcome.study.question, np.random.default_rng(0)
-        order = np.argsort(-question.counts, kind="stable")[:_CLASSES]
-        chosen = [
-            (c, np.sort(rng.permutation(np.flatnonzero(outcome.study.y == question.classes[c]))[:_EACH]))
-            for c in np.sort(order)
-        ]
-        texts = iter(drawn(self.X, [row for _, rows in chosen for row in rows]))
-        samples = [
-            {
-                "label": str(question.classes[c]),
-                "count": int(question.counts[c]),
-                "pictures": [{"png": next(texts), "name": str(self.X.names[row])} for row in rows],
-            }
-            for c, rows in chosen
-        ]
-        return {"samples": samples, "samples_left_out": len(question.classes) - len(samples)}
 
     def _augmented(self, outcome: Any) -> dict[str, Any] | None:
         """What the winner's changes make of images, if it changes them."""
@@ -186,36 +122,6 @@ class ImageMaterial(Material):
             "words": change.describe(),
             "rows": changed(change, self.X, rows, _CHANGES, outcome.study.config["seed"]),
         }
-
-    def _confusions(self, outcome: Any) -> list[dict[str, Any]]:
-        """The most frequent mistakes, each with the images that were taken wrongly with most confidence."""
-        arrays, classes = outcome.unseen.arrays, outcome.study.question.classes
-        observed, predicted = arrays["observed"], arrays["predicted"]
-        sure = arrays["probs"][np.arange(len(predicted)), predicted]
-        wrong = np.flatnonzero(observed != predicted)
-        pairs = Counter(zip(observed[wrong].tolist(), predicted[wrong].tolist(), strict=True))
-        found = []
-        for (a, b), count in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:_CONFUSIONS]:
-            these = wrong[(observed[wrong] == a) & (predicted[wrong] == b)]
-            found.append((a, b, count, these[np.argsort(-sure[these], kind="stable")][:_OF_ONE]))
-        texts = iter(drawn(self.X, [outcome.unseen.rows[i] for *_, these in found for i in these]))
-        return [
-            {
-                "observed": str(classes[a]),
-                "predicted": str(classes[b]),
-                "count": count,
-                "of": int(np.sum(observed == a)),
-                "pictures": [
-                    {
-                        "png": next(texts),
-                        "name": str(self.X.names[outcome.unseen.rows[i]]),
-                        "probability": float(sure[i]),
-                    }
-                    for i in these
-                ],
-            }
-            for a, b, count, these in found
-        ]
 
 
 def open_images_source(source: Any, config: dict[str, Any]) -> ImageMaterial | None:

@@ -22,12 +22,13 @@ from .classes import performance
 from .classification import Classification
 from .items_classifier import ImagesClassifier, ItemsClassifier
 from .material import Material
+from .sequences_classifier import SUMMARY, SequencesClassifier
 
 ON_COLUMNS = ("KNeighborsClassifier", "LogisticRegression", "SVC")
 """Methods of tables that run on the numbers of each item unasked; any other runs when it is named."""
 HOLD_OUT_FROM = 10_000
 """Number of items from which on one part is held out in place of folds."""
-MODELS: dict[str, type[ItemsClassifier]] = {"images": ImagesClassifier}
+MODELS: dict[str, type[ItemsClassifier]] = {"images": ImagesClassifier, "sequences": SequencesClassifier}
 _LARGEST_COLUMNS = 24_000_000
 _ASIDE = 0.25  # of the training items, to choose settings by
 
@@ -86,6 +87,12 @@ class ItemClassification(Classification):
         arrays = outcome.unseen.arrays
         return performance(arrays["observed"], arrays["predicted"], arrays["probs"], self.classes, self.costs)
 
+    def _as_columns(self) -> str:
+        """What a method of tables sees of an item, in words."""
+        if self.data == "sequences":
+            return f"of each {self.item} the {', '.join(SUMMARY)} of its {self.numbers} numbers and its length"
+        return f"the {self.numbers:,} numbers of each {self.item}"
+
     def coefficients(self, model: Any, X: Any, y: np.ndarray, seed: int) -> tuple[list[dict[str, Any]], str]:
         return [], ""
 
@@ -114,7 +121,7 @@ class ItemClassification(Classification):
         )
         if any(c.expansions == ("columns",) and not c.baseline and not c.skip for c in candidates):
             told.append(
-                f"methods of tables saw the {self.numbers:,} numbers of each {self.item} as columns (expansion: "
+                f"methods of tables saw {self._as_columns()} as columns (expansion: "
                 "columns): they know nothing of what is beside what, and show how far one comes without that"
             )
         if budget is not None:

@@ -73,6 +73,10 @@ class ItemsClassifier(ProbabilisticClassifier):
     def _columns(self, items: Any) -> np.ndarray:
         """The numbers of each item as float64 of shape (N, D)."""
 
+    def _width(self) -> int:
+        """How many numbers an item has as columns."""
+        return int(np.prod(self.shape_))
+
     # ------------------------------------------------------------------ learning
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -95,7 +99,7 @@ class ItemsClassifier(ProbabilisticClassifier):
     def prepare(self, X: Any) -> Any:
         """Note what is common to the items, and give what the method would see of them."""
         items, self.shape_ = self._gather(X)
-        self.n_features_in_ = int(np.prod(self.shape_))
+        self.n_features_in_ = self._width()
         self.column_means_, self.column_scale_ = None, 1.0
         if self._ignores_inputs:
             return np.zeros((len(items), 1))
@@ -189,7 +193,10 @@ class ItemsClassifier(ProbabilisticClassifier):
         if not np.array_equal(getattr(method, "classes_", None), self.classes_):
             raise UnreadableError(f"a stored {owner} needs method_ to be a classifier of its classes")
         shape, D = getattr(self, "shape_", None), self.n_features_in_
-        if not (isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape) and np.prod(shape) == D):
+        if (
+            not (isinstance(shape, list) and shape and all(type(n) is int and n > 0 for n in shape))
+            or self._width() != D
+        ):
             raise UnreadableError(f"a stored {owner} needs shape_ to be the sizes of an item of {D} numbers")
         means, scale = getattr(self, "column_means_", ""), getattr(self, "column_scale_", 0.0)
         plain = self.expansion == "none" or self._ignores_inputs

@@ -20,7 +20,7 @@ import itertools
 import json
 import math
 import re
-import time
+import time as clock
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,9 +65,13 @@ def learn(
     costs: list[tuple[Any, Any, float]] | None = None,
     calibration: str | None = None,
     judge: str | None = None,
+    sequence: str | None = None,
+    time: str | None = None,
+    horizon: int | None = None,
+    unit: str | None = None,
     progress: bool = True,
 ) -> Run:
-    """Compare every suitable method on a table or on images, and report.
+    """Compare every suitable method on a table, on images or on sequences, and report.
 
     Parameters
     ----------
@@ -113,6 +117,12 @@ def learn(
         Correct the probabilities of labels on rows that the method did not see.
     judge : str, optional
         Of a task without a target: a column of labels that what is found is compared with. It is no input.
+    sequence, time : str, optional
+        Of a long table of sequences: the columns that say to which sequence a row belongs, and when it was.
+    horizon : int, optional
+        Of a forecast: how many steps ahead; by default up to 12.
+    unit : "characters", "words" or "spaces", optional
+        Of a text: what a symbol is; characters by default. "spaces" takes what stands between spaces as it is.
     progress : bool, default True
         Show on stderr how far it is.
 
@@ -168,6 +178,10 @@ def learn(
             "costs": json.dumps([[str(t), str(p), float(c)] for t, p, c in costs]) if costs else None,
             "calibration": calibration,
             "judge": judge,
+            "sequence": sequence,
+            "time": time,
+            "horizon": horizon,
+            "unit": unit,
         }
         stdin = read_bytes("-", text=True) if config["source"] == "-" else None
         study = Study(config, source if stdin is None else io.BytesIO(stdin))
@@ -196,7 +210,7 @@ def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
     """Run the cells that are not on disk yet, each kept as it finishes; in the order of the candidates."""
     done = {(line["candidate"], line["fold"]): line for line in run.lines("trials.jsonl")}
     spent = max((line["elapsed"] for line in done.values()), default=0.0)
-    began = time.monotonic() - spent
+    began = clock.monotonic() - spent
     budget = study.config.get("budget")
     todo = [
         (candidate, fold)
@@ -214,7 +228,7 @@ def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
             run.write_text(f"errors/{cell.candidate}-fold-{cell.fold}.txt", cell.trace)
         if cell.arrays:
             run.write_predictions(cell.candidate, cell.fold, cell.arrays)
-        line = {**cell.record(), "elapsed": time.monotonic() - began}
+        line = {**cell.record(), "elapsed": clock.monotonic() - began}
         run.append("trials.jsonl", line)
         done[cell.candidate, cell.fold] = plain(line)
         announce(
@@ -234,7 +248,7 @@ def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
             for cell in _cells(study, [(c, fold) for c, fold in todo if not c.baseline], jobs):
                 keep(cell)
     stopped = "interrupted" if reason_to_stop() else "budget" if len(done) < total else None
-    run.update(stopped=stopped, seconds=time.monotonic() - began)
+    run.update(stopped=stopped, seconds=clock.monotonic() - began)
     order = [(c.id, fold) for c in study.candidates for fold in range(len(study.folds))]
     cells = []
     for key in order:
@@ -252,17 +266,17 @@ def _cells(study: Study, todo: list[tuple[Candidate, int]], jobs: int) -> Iterat
         return candidate, study.X, study.y, train, test, fold, study.protocol
 
     processes = cpu_count() if jobs == -1 else jobs
-    began = time.monotonic()
-    deadline = time.time() + time_left()
+    began = clock.monotonic()
+    deadline = clock.time() + time_left()
     shares = study.question.shares_time and deadline < math.inf
 
     def share(left: int) -> float | None:
         """Seconds for the next of so many fits: what others leave of theirs is dealt out anew."""
-        return max(1.0, (deadline - time.time()) * min(processes, left) / left) if shares else None
+        return max(1.0, (deadline - clock.time()) * min(processes, left) / left) if shares else None
 
     long = any(c.cls.card.data != "table" for c, _ in todo)  # nets: there is nothing to wait and see
     patience = 0.0 if long else _PATIENCE
-    while todo and (processes == 1 or (jobs == -1 and time.monotonic() - began < patience)):
+    while todo and (processes == 1 or (jobs == -1 and clock.monotonic() - began < patience)):
         if reason_to_stop():
             return
         yield evaluate(*arguments(*todo.pop(0)), share=share(len(todo) + 1))

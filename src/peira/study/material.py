@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.errors import DataError
+
 
 class Material(ABC):
     """What a study learns from.
@@ -76,6 +78,15 @@ class Material(ABC):
     def explanation(self, outcome: Any) -> dict[str, Any]:
         """What the answers rest on: ``importance``, ``coefficients``, ``note``."""
 
+    def asked(self, X: Any) -> Any:
+        """The inputs as the model of all of them is asked about them in the end."""
+        return X
+
+    def remember(self, model: Any) -> None:
+        """Note on the model what it takes to read a further source."""
+        if self.target is not None:
+            model.target_ = self.target
+
     @abstractmethod
     def look(self, row: int) -> dict[str, Any]:
         """What the report shows of an item among the errors."""
@@ -87,6 +98,33 @@ class Material(ABC):
     def sections(self, outcome: Any) -> dict[str, Any]:
         """Further sections of the report."""
         return {}
+
+
+class UntargetedMaterial(Material):
+    """What is learned from without a target: no answers to compare with, and no columns to weigh."""
+
+    labels = None
+    target = None
+
+    def again(self, source: Any, target: str) -> tuple[Any, np.ndarray]:
+        raise DataError("a task without a target has no answers to compare with: leave --test out")
+
+    def curve(self, outcome: Any) -> dict[str, Any]:
+        return {}
+
+    def explanation(self, outcome: Any) -> dict[str, Any]:
+        return {}
+
+    def look(self, row: int) -> dict[str, Any]:
+        return {}
+
+    def remember(self, model: Any) -> None:
+        model.reading_ = self.reading
+
+    @property
+    @abstractmethod
+    def reading(self) -> dict[str, Any]:
+        """How a further source is read."""
 
 
 def items(count: int, item: str) -> str:

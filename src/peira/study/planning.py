@@ -22,13 +22,19 @@ from .classification import Classification
 from .clustering import Clustering
 from .density import DensityEstimation
 from .evaluating import Protocol
+from .forecasting import Forecasting
 from .image_material import open_images_source
 from .item_classification import ItemClassification
+from .language import LanguageModelling
 from .material import Material
 from .question import Question, Targeted
 from .reduction import Reduction
 from .regression import Regression
+from .sequence_material import open_sequences_source
+from .series_material import SeriesMaterial, TaggedMaterial, open_series_source
 from .table_material import TableMaterial
+from .tagging import Tagging
+from .text_material import TextMaterial, open_text_source
 from .untargeted import Untargeted
 
 QUESTIONS: dict[str, type[Targeted]] = {asked.task: asked for asked in (Regression, Classification)}
@@ -39,6 +45,19 @@ FOUND: dict[str, type[Untargeted]] = {
 """Tasks without one."""
 OF_ITEMS: dict[str, type[ItemClassification]] = {asked.task: asked for asked in (ItemClassification,)}
 """Tasks with a label beside each thing in a container that is no table."""
+
+CALLED = {"forecast": "forecasting"}
+"""What tasks are called as well."""
+
+MEANT = dict.fromkeys(("kinds", "judge", "calibration"), "tables") | {
+    "costs": "labels",
+    "sequence": "long tables of sequences",
+    "time": "long tables of sequences",
+    "horizon": "forecasts",
+    "unit": "texts",
+    "test": "tasks with a target",
+}
+"""What options are for."""
 
 FEWEST = 12
 """Rows without which nothing can be learned of a table without a target: halves of halves are compared."""
@@ -76,10 +95,19 @@ class Study:
     """
 
     def __init__(self, config: dict[str, Any], source: Any) -> None:
-        self.config = config
+        self.config = config = {**config, "task": CALLED.get(config["task"], config["task"])}
         self.task, self.target = config["task"], config.get("target")
-        images = open_images_source(source, config)
-        width = self._ask_of_table(read(source)) if images is None else self._ask_of_items(images)
+        for opens, asks in (
+            (open_images_source, self._ask_of_items),
+            (open_text_source, self._ask_of_text),
+            (open_series_source, self._ask_of_series),
+            (open_sequences_source, self._ask_of_items),
+        ):
+            if (material := opens(source, config)) is not None:
+                width = asks(material)
+                break
+        else:
+            width = self._ask_of_table(read(source))
         self.X: Any = self.material.X
         self.y = self.question.read(self.material.labels)[0]
         self.digest = self.material.digest()
@@ -105,22 +133,49 @@ class Study:
     def _ask_of_items(self, material: Material) -> int:
         """What is asked of the things in a container; how many numbers each of them is."""
         self.material = material
-        for option in ("kinds", "judge", "calibration"):
-            if self.config.get(option):
-                raise ParameterError(f"--{option} is for tables, and {self.config['source']} holds {material.item}s")
+        self._without(f"{material.item}s", "kinds", "judge", "calibration", "horizon", "unit")
         if self.task != "auto" and get_task(self.task).name not in OF_ITEMS:
             raise DataError(f"{self.task} of {material.item}s is not there yet; there is {', '.join(OF_ITEMS)}")
         if material.labels is None:
             raise DataError(
                 f"the {material.item}s have no labels, so there is nothing to predict: a folder needs a sub-folder for "
-                "each class, an npz file an array of labels, and an idx file its file of labels beside it"
+                "each class, an npz file of images an array of labels, and an idx file its file of labels beside it"
             )
         self.task, self.target, self.kinds = "classification", material.target, {}
         self.question: Question = OF_ITEMS[self.task](material, self.config)
         return int(material.width or 0)
 
+    def _ask_of_text(self, material: TextMaterial) -> int:
+        """What is asked of texts."""
+        self._without("texts", "kinds", "judge", "calibration", "costs", "sequence", "time", "horizon", "test")
+        self.material, self.task, self.target, self.kinds = material, "language", None, {}
+        self.question = LanguageModelling(
+            len(material.X), len(material.X.values), material.symbols.removesuffix("s"), material.cut, self.config
+        )
+        return 1
+
+    def _ask_of_series(self, material: SeriesMaterial | TaggedMaterial) -> int:
+        """What is asked of series: how they go on, or which label each step has."""
+        self._without("series", "kinds", "judge", "calibration", "costs", "unit", "test")
+        self.material, self.target, self.kinds = material, None, {}
+        if isinstance(material, SeriesMaterial):
+            self.task = "forecasting"
+            self.question = Forecasting(material.owners, material.horizon, self.config)
+        else:
+            self._without("labels of steps", "horizon")
+            self.task = "tagging"
+            self.question = Tagging(material.X, material.called_, self.config)
+        return material.width
+
+    def _without(self, what: str, *options: str) -> None:
+        """Refuse options that mean nothing for what is learned from."""
+        for option in options:
+            if self.config.get(option):
+                raise ParameterError(f"--{option} is for {MEANT[option]}, and {self.config['source']} holds {what}")
+
     def _ask_of_table(self, table: Table) -> int:
         """What is asked of the rows of a table; how many columns of numbers it becomes."""
+        self._without("tables", "sequence", "time", "horizon", "unit")
         config = self.config
         target = config.get("target") or table.suggested_target
         kinds = json.loads(config["kinds"]) if config.get("kinds") else {}

@@ -76,13 +76,10 @@ class TableMaterial(Material):
         return {"values": {name: plain(self.X[name][row]) for name in self.X.names[:_SHOWN]}}
 
     def data_section(self, outcome: Any) -> dict[str, Any]:
-        return columns_section(
-            outcome,
-            [
-                f"the target asks for {self.roles.task}: {self.roles.task_reason}",
-                *outcome.study.question.decisions,
-            ],
-        )
+        asked = f"no column is to be predicted: the task is {outcome.study.task}"
+        if self.target is not None:
+            asked = f"the target asks for {self.roles.task}: {self.roles.task_reason}"
+        return columns_section(outcome, [asked, *outcome.study.question.decisions])
 
     def curve(self, outcome: Any) -> dict[str, Any]:
         study = outcome.study

@@ -19,10 +19,13 @@ class Told:
         For the checks of `peira.diagnosis.structure`, and for scripts.
     figures : list of dict
         Further figures of the verdict: "name", "value", "detail".
+    looks : dict
+        Figures, tables and texts: the report's closer look.
     """
 
     sentence: str
-    structure: dict[str, Any]
+    structure: dict[str, Any] = field(default_factory=dict)
     next: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     figures: list[dict[str, str]] = field(default_factory=list)
+    looks: dict[str, Any] = field(default_factory=dict)

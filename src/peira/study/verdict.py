@@ -140,7 +140,7 @@ def _difference_by_items(
     best: dict[str, np.ndarray], other: dict[str, np.ndarray], question: Question, measure: Measure, rope: float
 ) -> dict[str, Any]:
     """The same for a single part that was held out: its items are drawn anew, both candidates on the same draws."""
-    N, rng = len(best["observed"]), np.random.default_rng(0)
+    N, rng = len(next(iter(best.values()))), np.random.default_rng(0)
 
     def gap(items: Any) -> float:
         ours, theirs = (

@@ -66,6 +66,9 @@ class Player:
         given = [p for p in net.parameters() if p.requires_grad] if parameters is None else parameters
         self.optimiser = optimiser_for(training, given)
         self.weights = [p for group in self.optimiser.param_groups for p in group["params"]]
+        # torch wraps a step into a record for its profiler, which takes as long as the update of a small net.
+        step = type(self.optimiser).step
+        self._follow = getattr(step, "__wrapped__", step)
         for group in self.optimiser.param_groups:
             group["initial_lr"] = group["lr"]
         self.done, self.scale, self.gradient_norm = 0, 1.0, None
@@ -115,16 +118,20 @@ class Player:
             self.scaler.step(self.optimiser)
             self.scaler.update()
         else:
-            self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+            self._follow(self.optimiser)
+        self._forget()
         self._changed()
 
     def search(self, closure: Callable[[], torch.Tensor]) -> None:
         """Change the weights once by a rule that asks for loss and gradient at several points (L-BFGS)."""
         if not self.rehearses:
             self.optimiser.step(closure)
-            self.optimiser.zero_grad(set_to_none=True)
+            self._forget()
             self._changed()
+
+    def _forget(self) -> None:
+        for w in self.weights:  # as zero_grad does, without its record for torch's profiler
+            w.grad = None
 
     @property
     def learning_rate(self) -> float:

@@ -66,7 +66,9 @@ class SymbolMethod(Method):
     ) -> Data:
         """The door of ``fit``; ``symbols`` are those there are, where not all need to be in the data."""
         owner = type(self).__name__
-        declared = None if symbols is None else open_symbols(list(symbols), owner=owner, name="symbols")[1]
+        declared = (
+            None if symbols is None else open_symbols([np.asarray(symbols).reshape(-1)], owner=owner, name="symbols")[1]
+        )
         opened, found = open_symbols(
             X, owner=owner, symbols=declared, missing_ok=self.card.missing, empty_ok=self._empty_ok
         )

@@ -45,10 +45,12 @@ key                 value
                     share}``; ``threshold {label, stated, costs [wrongly said, missed], thresholds, cost, used, best
                     {threshold, cost, precision, recall}}``; ``regions {x, y, codes, top, points, labels,
                     directions}``: decided classes and their probabilities on a grid, and rows upon it
-``pictures``        of images, where PNG files stand as base64: ``size`` (words); ``samples``: list of ``label, count,
-                    pictures``, the latter of ``png, name``, with ``samples_left_out``; ``augmented {words, rows}``:
-                    for some images themselves and what learning makes of them; ``confusions``: list of ``observed,
-                    predicted, count, of, pictures``
+``pictures``        of images (or what ``of`` calls them), PNG files as base64: ``size`` (words); ``samples``: list of
+                    ``label, count, pictures``, the latter of ``png, name``, with ``samples_left_out``; ``augmented
+                    {words, rows}``: for some images themselves and what learning makes of them; ``confusions``: list
+                    of ``observed, predicted, count, of, pictures``
+``looks``           ``figures``: list of ``title, caption, png``; ``texts``: list of ``title, caption, lines``;
+                    ``tables``: list of ``title, caption, head, rows``
 ``structure``       what was found where there is no target: ``map {points, codes, names}`` or ``map {points, values,
                     title, flagged, flag}`` with ``axes`` (words), ``shares, of, rows``; ``choice {title, measure,
                     numbers, scores, chosen, nothing {kind: [mean, most]}}``; ``scree {variances, noise, chosen}``;

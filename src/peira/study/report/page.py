@@ -21,6 +21,7 @@ _TITLES = {
     "leaderboard": "Leaderboard",
     "data": "The data",
     "pictures": "The images",
+    "looks": "A closer look",
     "performance": "Performance",
     "learning": "Learning",
     "explanation": "Explanation",
@@ -66,6 +67,7 @@ def page(report: dict) -> str:
         "leaderboard": sections.leaderboard(report, measure),
         "data": sections.data(report),
         "pictures": sections.pictures(report),
+        "looks": sections.looks(report),
         "performance": sections.performance(report),
         "learning": sections.learning(report, measure),
         "explanation": sections.explanation(report, measure),
@@ -76,14 +78,15 @@ def page(report: dict) -> str:
     shown = [
         {
             "key": key,
-            "title": title,
+            "title": f"The {views[key]['of']}" if key == "pictures" and views[key] else title,
             "view": views[key],
             "absence": ""
             if views[key] is not None
             else sections.absence(report, "method_page" if key == "method" else key),
         }
         for key, title in _TITLES.items()
-        if views[key] is not None or key in (_MISSED - _OF_TARGETS if views["structure"] else _MISSED)
+        if views[key] is not None
+        or key in (_MISSED - _OF_TARGETS if views["structure"] or report.get("question") else _MISSED)
     ]
     css = _css()
     return (
@@ -97,11 +100,11 @@ def _head(report: dict) -> dict[str, object]:
     """Title and facts at the top of the page."""
     target = report.get("target")
     rows, columns = real(report.get("rows")), real(report.get("columns"))
-    facts = []
+    facts, of_table = [], not (report.get("pictures") or report.get("looks"))
     if rows is not None:
         facts.append(
             f"{count(rows)} {sections.things(report)[:-1] if rows == 1 else sections.things(report)}"
-            + (f" × {count(columns)} columns" if columns is not None and not report.get("pictures") else "")
+            + (f" × {count(columns)} columns" if columns is not None and of_table else "")
         )
     if isinstance(report.get("created"), str):
         facts.append(clean(report["created"].replace("T", " ", 1).partition(".")[0].replace("Z", " UTC"), 40))

@@ -13,6 +13,7 @@ from .anomalies import tell_anomalies
 from .clusters import tell_clusters
 from .density import tell_density
 from .reduction import tell_reduction
+from .sequences import tell_forecast, tell_language, tell_tags
 
 __all__ = ["TELLERS"]
 
@@ -21,4 +22,7 @@ TELLERS: dict[str, Callable[[Outcome, Sequence[Cell], dict[str, Any]], Told]] = 
     "density": tell_density,
     "anomaly": tell_anomalies,
     "reduction": tell_reduction,
+    "language": tell_language,
+    "forecasting": tell_forecast,
+    "tagging": tell_tags,
 }

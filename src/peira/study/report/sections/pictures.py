@@ -27,7 +27,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 def pictures(report: dict) -> dict[str, Any] | None:
     """Samples of each label, what augmentation makes of images, and the most frequent mistakes."""
     part = table(report.get("pictures"))
-    room = _Room()
+    of = clean(part.get("of") or "images", 40)
+    room = Room(_SHOWN if of == "images" else 84)
     samples = [
         {
             "label": named(s.get("label")),
@@ -59,6 +60,7 @@ def pictures(report: dict) -> dict[str, Any] | None:
     if not samples and not confusions and not changed:
         return None
     return {
+        "of": of,
         "size": clean(part.get("size") or "", 80),
         "samples": samples,
         "left_out": int(real(part.get("samples_left_out")) or 0),
@@ -70,7 +72,7 @@ def pictures(report: dict) -> dict[str, Any] | None:
 
 def errors(rows: list[dict]) -> list[dict[str, Any]]:
     """Images that were misjudged, with what was said of them."""
-    room = _Room(2 * _SHOWN)
+    room = Room(2 * _SHOWN)
     return [
         words
         | {
@@ -82,10 +84,13 @@ def errors(rows: list[dict]) -> list[dict[str, Any]]:
     ]
 
 
-class _Room:
-    """Room for images in a section: what is no PNG, or has no room any more, is named only."""
+class Room:
+    """Room for images in a section: what is no PNG, or has no room any more, is named only.
 
-    def __init__(self, shown: int = _SHOWN) -> None:
+    ``shown`` is the longer side on the page in pixels; None shows every image in its own size.
+    """
+
+    def __init__(self, shown: int | None = _SHOWN) -> None:
         self.left, self.shown = _TOTAL, shown
 
     def picture(self, p: dict) -> dict[str, Any]:
@@ -104,7 +109,7 @@ class _Room:
         if not (0 < width <= 4096 and 0 < height <= 4096):
             return told
         self.left -= len(text)
-        zoom = self.shown / max(width, height)
+        zoom = 1.0 if self.shown is None else self.shown / max(width, height)
         zoom = max(1.0, round(zoom)) if zoom > 1 else zoom
         address = Markup("data:image/png;base64," + base64.b64encode(data).decode())
         return told | {"src": address, "width": max(1, round(zoom * width)), "height": max(1, round(zoom * height))}

@@ -1,0 +1,131 @@
+"""Figures of sequences for the report: small PNG files as texts, as the pictures of images are."""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+COLOURS = ("#2f6fb0", "#c25b1e", "#3f8f4f", "#8a5aa8", "#a98a1f", "#5b6470")
+_POINTS = 600
+"""Steps that a figure draws; longer sequences are thinned to their extremes."""
+
+
+def strip(steps: np.ndarray, *, width: float = 1.5, height: float = 0.75) -> str:
+    """One sequence, small: a line for each number of its steps, or a picture where there are more than six.
+
+    Parameters
+    ----------
+    steps : array of shape (T, D)
+        Numbers on a common scale.
+
+    Returns
+    -------
+    str
+        The base64 of a PNG.
+    """
+    figure, axes = _canvas(width, height, bare=True)
+    steps = steps.reshape(len(steps), -1)
+    if steps.shape[1] > 6:
+        picture = _thin_picture(steps).T
+        axes.imshow(picture, aspect="auto", origin="lower", cmap="magma", interpolation="nearest", vmin=-2.5, vmax=2.5)
+    else:
+        for d in range(steps.shape[1]):
+            axes.plot(*_thin(steps[:, d]), color=COLOURS[d % len(COLOURS)], linewidth=0.8)
+    return _png(figure)
+
+
+def fan(
+    history: np.ndarray, truth: np.ndarray, mean: np.ndarray, low: np.ndarray, high: np.ndarray, *, name: str = ""
+) -> str:
+    """The end of a series, how it went on, and what was said of it with its interval; the base64 of a PNG."""
+    figure, axes = _canvas(7.2, 2.7)
+    H, T = len(truth), len(history)
+    ahead = np.arange(T, T + H)
+    axes.fill_between(ahead, low, high, color=COLOURS[1], alpha=0.22, linewidth=0)
+    axes.plot(np.arange(T), history, color="#5b6470", linewidth=1.0)
+    axes.plot(ahead, truth, color=COLOURS[0], linewidth=1.2, label="what came")
+    axes.plot(ahead, mean, color=COLOURS[1], linewidth=1.4, label="what was said")
+    axes.axvline(T - 0.5, color="#5b6470", linewidth=0.6, linestyle=":")
+    axes.set_xlabel("step")
+    axes.set_ylabel(name[:40])
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    return _png(figure)
+
+
+def states(steps: np.ndarray, codes: Sequence[int], names: Sequence[str], said: Sequence[int] | None = None) -> str:
+    """A sequence over bands of the state (or label) of each step; a second band for what was said."""
+    figure, axes = _canvas(7.2, 2.2)
+    steps = steps.reshape(len(steps), -1)
+    spread = np.nanstd(steps, axis=0)
+    standard = (steps - np.nanmean(steps, axis=0)) / np.where(spread > 0, spread, 1)
+    for d in range(min(steps.shape[1], 6)):
+        axes.plot(standard[:, d], color="#33383d", linewidth=0.8, alpha=0.8)
+    rows = [codes] if said is None else [codes, said]
+    low, high = axes.get_ylim()
+    band = 0.12 * (high - low)
+    for k, row in enumerate(rows):
+        changes = np.flatnonzero(np.diff(row)) + 1
+        for a, b in zip([0, *changes], [*changes, len(row)], strict=True):
+            axes.axvspan(
+                a - 0.5,
+                b - 0.5,
+                ymin=0.13 * k,
+                ymax=0.13 * k + 0.11,
+                color=COLOURS[int(row[a]) % len(COLOURS)],
+                alpha=0.8,
+            )
+    axes.set_ylim(low - band * (1.3 * len(rows)), high)
+    for c, name in enumerate(list(names)[: len(COLOURS)]):
+        axes.plot([], [], color=COLOURS[c], linewidth=6, label=str(name)[:24])
+    axes.legend(frameon=False, fontsize=7, ncols=6, loc="upper right")
+    axes.set_xlabel("step")
+    return _png(figure)
+
+
+def bars(values: Sequence[float], low: Sequence[float], high: Sequence[float], names: Sequence[str], axis: str) -> str:
+    """Values with their intervals, side by side."""
+    figure, axes = _canvas(5.2, 2.4)
+    at = np.arange(len(values))
+    axes.errorbar(
+        at, values, [np.subtract(values, low), np.subtract(high, values)], fmt="o", color=COLOURS[0], capsize=3
+    )
+    axes.set_xticks(at, [str(name)[:24] for name in names], fontsize=8)
+    axes.set_xlim(-0.5, len(values) - 0.5)
+    axes.set_ylabel(axis)
+    return _png(figure)
+
+
+def _canvas(width: float, height: float, *, bare: bool = False) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    if bare:
+        axes.set_axis_off()
+    else:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+    return figure, axes
+
+
+def _png(figure: Any) -> str:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", facecolor="white", metadata={"Software": None})
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _thin(line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places and values of a line, thinned to least and greatest of each part where it is long."""
+    if len(line) <= _POINTS:
+        return np.arange(len(line)), line
+    parts = np.array_split(np.arange(len(line)), _POINTS // 2)
+    rows = np.array([sorted((p[np.argmin(line[p])], p[np.argmax(line[p])])) for p in parts]).ravel()
+    return rows, line[rows]
+
+
+def _thin_picture(steps: np.ndarray) -> np.ndarray:
+    if len(steps) <= _POINTS:
+        return steps
+    return np.stack([part.mean(0) for part in np.array_split(steps, _POINTS)])

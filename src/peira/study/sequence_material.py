@@ -1,0 +1,228 @@
+"""Sequences with a label each, out of a long table or a folder of recordings, as what a study learns from."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import DataError
+from ..experience.audio import read_audio
+from ..experience.reading import read
+from ..experience.sequences import Sequences
+from .drawing import bars, strip
+from .items_material import ItemsMaterial
+from .series import filled, of_config, one_each, series_of
+from .verdict import LEVEL
+
+FEATURES = "mfcc"
+"""What is seen of a recording."""
+_PARTS = 4
+"""Groups of sequences by length whose performance is shown apart."""
+
+
+class SequenceMaterial(ItemsMaterial):
+    """Sequences with a label beside each.
+
+    Parameters
+    ----------
+    X : Sequences
+        Numbers, none of them missing.
+    labels : array of shape (N,)
+    notes : list of str
+    target : str
+    reading : dict
+        How a further source is read: ``{"sequence", "time", "columns"}``, or ``{"features"}`` of recordings.
+    shown : Sequences, optional
+        What the report draws of them, in place of ``X``.
+    """
+
+    data = "sequences"
+    item = "sequence"
+
+    def __init__(
+        self,
+        X: Sequences,
+        labels: np.ndarray | None,
+        notes: Sequence[str],
+        target: str,
+        reading: dict[str, Any],
+        shown: Sequences | None = None,
+    ) -> None:
+        self._shown = X if shown is None else shown
+        self.X, self.labels, self.notes, self.target, self.reading = X, labels, list(notes), target, reading
+        self._marks = [hashlib.blake2b(part.tobytes(), digest_size=16).digest() for part in X]
+        self.repeated = len(self._marks) - len(set(self._marks))
+        if "features" in reading:
+            self.item = "recording"  # type: ignore[misc]
+
+    @property
+    def inputs(self) -> str:
+        low, high = int(self.X.lengths.min()), int(self.X.lengths.max())
+        steps = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        return f"{self.item}s of {steps} steps with {self.width} numbers each"
+
+    @property
+    def width(self) -> int:
+        return int(self.X.values.shape[1])
+
+    def digest(self) -> str:
+        digest = hashlib.sha256(f"sequences\0{self.X.values.shape}\0{self.reading}\0".encode())
+        for mark in self._marks:
+            digest.update(mark)
+        digest.update("\0".join(map(str, self.labels.tolist() if self.labels is not None else [])).encode())
+        return digest.hexdigest()
+
+    def profile(self) -> dict[str, Any]:
+        counts = Counter(map(str, self.labels.tolist() if self.labels is not None else []))
+        return {
+            "data": "sequences",
+            "sequences": len(self.X),
+            "steps": len(self.X.values),
+            "shortest": int(self.X.lengths.min()),
+            "longest": int(self.X.lengths.max()),
+            "numbers": list(self.X.names or range(self.width)),
+            "repeated": self.repeated,
+            "target": self.target,
+            "labels": [{"label": label, "count": count} for label, count in sorted(counts.items())],
+            "notes": self.notes,
+        }
+
+    def again(self, source: Any, target: str) -> tuple[Any, np.ndarray]:
+        X, labels = sequences_like(source, self.reading, target)
+        if labels is None:
+            raise DataError(f"the {self.item}s of {source} have no labels to compare answers with")
+        return X, labels
+
+    def remember(self, model: Any) -> None:
+        super().remember(model)
+        model.reading_ = self.reading
+
+    def called(self, rows: np.ndarray) -> Sequence[Any]:
+        return self.X.ids[rows].tolist()
+
+    def drawn(self, rows: Any) -> list[str]:
+        steps = self._shown.values
+        if "features" in self.reading:  # one scale for all bands of a spectrogram
+            mean, scale = steps.mean(), steps.std() or 1.0
+        else:
+            mean, scale = steps.mean(0), np.where(steps.std(0) > 0, steps.std(0), 1.0)
+        return [strip((part - mean) / scale) for part in self._shown[np.asarray(rows, dtype=np.intp)]]
+
+    def recipe(self, verb: str, source: str) -> str:
+        return (
+            "from peira.study.sequence_material import sequences_like\n"
+            f"sequences, labels = sequences_like({source!r}, model.reading_)\nmodel.{verb}(sequences)"
+        )
+
+    def sections(self, outcome: Any) -> dict[str, Any]:
+        """The sequences: some of each label, what is taken for what, and how performance depends on their length."""
+        return {
+            "pictures": {
+                "of": f"{self.item}s",
+                "size": self._words(),
+                **self.samples(outcome),
+                "confusions": self.confusions(outcome),
+            },
+            "looks": {"figures": self._by_length(outcome)},
+            "absent": {
+                "explanation": "There are no columns to weigh: look at the confusions, and at the errors as "
+                f"{self.item}s."
+            },
+        }
+
+    def _words(self) -> str:
+        if "features" in self.reading:
+            return "their loudness by time (to the right) and pitch (upwards)"
+        names = ", ".join((self.X.names or ())[:6])
+        return f"each number standardised{': ' + names if self.width <= 6 and names else ''}"
+
+    def _by_length(self, outcome: Any) -> list[dict[str, Any]]:
+        """The share of right answers among short and long sequences."""
+        lengths = self.X.lengths[outcome.unseen.rows]
+        cuts = np.unique(np.quantile(lengths, np.linspace(0, 1, _PARTS + 1)).round())
+        if len(cuts) < 3:
+            return []
+        accuracy = outcome.study.question.measure("accuracy")
+        groups = np.clip(np.searchsorted(cuts, lengths, side="right") - 1, 0, len(cuts) - 2)
+        told = []
+        for k in range(len(cuts) - 1):
+            inside = groups == k
+            if inside.sum() < 2:
+                continue
+            part = {name: values[inside] for name, values in outcome.unseen.arrays.items()}
+            value = outcome.study.question.value(part, accuracy)
+            low, high = outcome.study.question.interval(part, accuracy, LEVEL)
+            told.append((value, low, high, f"{cuts[k]:g} to {cuts[k + 1]:g}\n({int(inside.sum())})"))
+        if len(told) < 2:
+            return []
+        values, lows, highs, names = zip(*told, strict=True)
+        return [
+            {
+                "title": "Performance by length",
+                "caption": f"Share of right answers among {self.item}s of so many steps (how many there are), on "
+                f"{self.item}s that the fits had not seen, with {100 * LEVEL:g} % intervals.",
+                "png": bars(values, lows, highs, names, "share that is right"),
+            }
+        ]
+
+
+def open_sequences_source(source: Any, config: dict[str, Any]) -> SequenceMaterial | None:
+    """The labelled sequences of a source; None if it holds something else.
+
+    A folder of recordings (wav or flac) with a sub-folder for each label, or a table for which ``config`` names the
+    column that says which rows belong together, and the target.
+    """
+    if holds_recordings(source):
+        return _recordings(Path(source), config)
+    if config.get("sequence") is None or config.get("task") in ("forecasting", "tagging"):
+        return None
+    table, target = read(source), config.get("target")
+    target = target or table.suggested_target
+    if target is None:
+        raise DataError("sequences need a target to predict: name its column with -y, or --task forecasting")
+    if target not in table:
+        series_of(table, sequence=None, time=target)  # says which name was meant
+    series = of_config(table, config, (target,))
+    labels = one_each(series.beside(table[target]))
+    if labels is None:
+        return None
+    X, said = filled(series.X)
+    reading = {"sequence": config["sequence"], "time": config.get("time"), "columns": list(X.names or ())}
+    notes = [*series.notes, *([said] if said else []), f"every sequence has one {target}: it is the sequence's label"]
+    return SequenceMaterial(X, labels, notes, target, reading)
+
+
+def sequences_like(
+    source: Any, reading: dict[str, Any], target: str | None = None
+) -> tuple[Sequences, np.ndarray | None]:
+    """Sequences of a further source, read as those that a model has learned from, and their labels if there are any."""
+    if "features" in reading:
+        audio, labels = read_audio(Path(source).expanduser())
+        audio = audio if audio.rate == reading["rate"] else audio.resampled(reading["rate"])
+        return audio.features(reading["features"]), labels
+    table = read(source)
+    series = series_of(table, sequence=reading["sequence"], time=reading["time"], columns=reading["columns"])
+    labels = one_each(series.beside(table[target])) if target is not None and target in table else None
+    return filled(series.X)[0], labels
+
+
+def holds_recordings(source: Any) -> bool:
+    """Whether a source is a folder of wav or flac files, in it or in its sub-folders."""
+    if not isinstance(source, str | Path):
+        return False
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return False
+    places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())[:20]]
+    return any(file.suffix.lower() in (".wav", ".flac") for place in places for file in place.iterdir())
+
+
+def _recordings(folder: Path, config: dict[str, Any]) -> SequenceMaterial:
+    audio, labels = read_audio(folder.expanduser())
+    X = audio.features(FEATURES)
+    notes = [*audio.notes, f"each recording is seen as {X.values.shape[1]} {FEATURES} coefficients a step"]
+    reading = {"features": FEATURES, "rate": int(audio.rate)}
+    return SequenceMaterial(X, labels, notes, config.get("target") or "class", reading, audio.features("mel"))

@@ -1,0 +1,267 @@
+r"""What a study keeps of sequences without a label each: a method, and how a further source is read for it.
+
+The method gets the sequences as they are; what it is asked and what is written of its answers differs with the task:
+`TextModel` (how likely is a text?), `SeriesModel` (how does a series go on?), `StepsModel` (which label has a step?).
+
+.. math:: p(x_1, \ldots, x_T), \quad p(x_{T+h} \mid x_1, \ldots, x_T), \quad P(y_t \mid x_1, \ldots, x_T)
+
+Cost: that of the method on S steps.
+
+References: Shannon (1948), A mathematical theory of communication; Hyndman & Athanasopoulos (2021), Forecasting,
+chapter 5; Bishop (2006), Pattern Recognition and Machine Learning, chapter 13.
+"""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..core import Card, Method, UnreadableError, param
+from ..core.inputs import Queries
+from ..core.registry import get_method
+from ..core.sequences import open_sequences, open_symbols
+from ..experience.sequences import Sequences
+from .timeline import Tagged, Timeline
+
+LEVEL = 0.9
+"""Probability that an interval of a forecast is meant to have."""
+
+
+class SequencesModel(Method):
+    """Base of these models.
+
+    Attributes
+    ----------
+    method_ : Method
+    reading_ : dict
+        How a source is read; set by a run.
+    """
+
+    method: Method | None = param(None, "what learns; None is the baseline")
+    _usual: ClassVar[str]
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Let the method learn.
+
+        Parameters
+        ----------
+        X : sequences
+        y : ignored, but of a tagger: the label of each step
+        """
+        self._check_parameters()
+        method = self.method if self.method is not None else get_method(self._usual)()
+        fitted = type(method)(**method.get_params(deep=False))
+        fitted = fitted.fit(*self._taught(X, y))
+        for name in [n for n in vars(self) if n.endswith("_")]:
+            delattr(self, name)
+        self.method_, self.n_features_in_ = fitted, fitted.n_features_in_
+        return self
+
+    def prepare(self, X: Any) -> Any:
+        """What the method learns from: the sequences as they are."""
+        return X
+
+    def numbers(self, X: Any) -> Any:
+        """What the method is asked about: the sequences as they are."""
+        return X
+
+    @abstractmethod
+    def answers(self, X: Any) -> dict[str, np.ndarray]:
+        """All that is said of each sequence or step, by the name of the column."""
+
+    def _taught(self, X: Any, y: Any) -> tuple[Any, ...]:
+        return (X,)
+
+    def _queries(self, X: Any) -> Queries:
+        return self.method_._queries(X)
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(method=get_method(cls._usual)())
+
+    def _check_learned(self) -> None:
+        super()._check_learned()
+        if not self.__sklearn_is_fitted__():
+            return
+        method = getattr(self, "method_", None)
+        if not isinstance(method, Method) or not method.__sklearn_is_fitted__():
+            raise UnreadableError(f"a stored {type(self).__name__} needs method_ to be a method that has learned")
+        if method.card.data != self.card.data or not set(method.card.tasks) & set(self.card.tasks):
+            raise UnreadableError(f"{type(method).__name__} cannot be the method of a {type(self).__name__}")
+
+
+class TextModel(SequencesModel):
+    """How likely a text is, symbol by symbol.
+
+    Attributes
+    ----------
+    method_, reading_
+        See `SequencesModel`; ``reading_`` says what a symbol is.
+
+    Examples
+    --------
+    >>> from peira.study.sequence_models import TextModel
+    >>> TextModel().fit(["abab", "abba"]).log_prob(["ab"]).round(3).tolist()
+    [-1.577]
+    """
+
+    card = Card(
+        tasks="language", reference="Shannon (1948)", cost="that of the method on S steps", data="symbols", wraps=True
+    )
+    _usual = "IndependentSymbols"
+
+    def log_prob(self, X: Any) -> Any:
+        """The logarithm of the probability of each text, in nats."""
+        return self.method_.log_prob(X)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Minus the bits that a symbol takes."""
+        return float(np.sum(np.asarray(self.log_prob(X)))) / np.log(2) / max(1, int(lengths_of(X).sum()))
+
+    def answers(self, X: Any) -> dict[str, np.ndarray]:
+        """Bits, and bits a symbol, of each text."""
+        bits, lengths = -np.asarray(self.log_prob(X)) / np.log(2), lengths_of(X)
+        return {"symbols": lengths, "bits": bits, "bits_per_symbol": bits / np.maximum(lengths, 1)}
+
+
+class SeriesModel(SequencesModel):
+    """How series go on.
+
+    Attributes
+    ----------
+    method_, reading_
+        See `SequencesModel`; ``reading_`` also holds the horizon.
+
+    Examples
+    --------
+    >>> from peira import methods
+    >>> from peira.study.sequence_models import SeriesModel
+    >>> model = SeriesModel(method=methods()["SeasonalNaive"](period=2)).fit([[1.0, 2.0, 1.0, 2.0, 1.0]])
+    >>> model.predict([[1.0, 2.0, 1.0, 2.0, 1.0]], 3).tolist()
+    [[2.0, 1.0, 2.0]]
+    """
+
+    card = Card(
+        tasks="forecasting", reference="Hyndman & Athanasopoulos (2021) 5", cost="that of the method on S steps",
+        data="sequences", missing=True, wraps=True,
+    )  # fmt: skip
+    _usual = "SeasonalNaive"
+
+    def predict(self, X: Any, horizon: int = 1) -> Any:
+        """The mean of the next steps."""
+        return self.method_.predict(X, horizon)
+
+    def predict_dist(self, X: Any, horizon: int = 1) -> Any:
+        """What the next steps may be."""
+        return self.method_.predict_dist(X, horizon)
+
+    def _taught(self, X: Any, y: Any) -> tuple[Any, ...]:
+        return (X.learned() if isinstance(X, Timeline) else X,)
+
+    def score(self, X: Any, y: Any = None, horizon: int = 1) -> float:
+        """Minus the root mean squared error of the last steps, as the method's own."""
+        return self.method_.score(X, y, horizon)
+
+    def answers(self, X: Any) -> dict[str, np.ndarray]:
+        """The next steps of each series: mean and interval of each number."""
+        reading = getattr(self, "reading_", {})
+        horizon = int(reading.get("horizon", 1))
+        dist = self.predict_dist(X, horizon)
+        mean = np.asarray(dist.mean)
+        low, high = (np.asarray(end) for end in dist.interval(LEVEL))
+        N, H, D = mean.shape
+        ids = getattr(X, "ids", np.arange(N).astype(str))
+        names = getattr(X, "names", None) or [f"x{d}" for d in range(D)]
+        columns: dict[str, np.ndarray] = {
+            "sequence": np.repeat(ids, H),
+            "ahead": np.tile(np.arange(1, H + 1), N),
+        }
+        for d, name in enumerate(names):
+            for what, values in (("", mean), ("_low", low), ("_high", high)):
+                columns[f"{name}{what}"] = values[..., d].ravel()
+        return columns
+
+
+class StepsModel(SequencesModel):
+    """Which label belongs to each step.
+
+    Attributes
+    ----------
+    method_, reading_
+        See `SequencesModel`.
+    classes_ : array of shape (C,)
+
+    Examples
+    --------
+    >>> from peira.study.sequence_models import StepsModel
+    >>> StepsModel().fit([[1.0, 2.0, 3.0]], [["a", "a", "b"]]).predict([[5.0, 6.0]])[0].tolist()
+    ['a', 'a']
+    """
+
+    card = Card(
+        tasks="tagging",
+        reference="Bishop (2006) 13",
+        cost="that of the method on S steps",
+        data="sequences",
+        wraps=True,
+    )
+    _usual = "FrequentLabel"
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Let the method learn.
+
+        Parameters
+        ----------
+        X : sequences
+            S steps in all.
+        y : list of arrays, or Sequences
+            The label of each step.
+        """
+        if isinstance(X, Tagged):
+            X, y = X.X, X.labels
+        super().fit(X, y)
+        self.classes_ = self.method_.classes_
+        return self
+
+    def predict(self, X: Any) -> list[np.ndarray]:
+        """The label of every step."""
+        return self.method_.predict(X)
+
+    def predict_dist(self, X: Any) -> Any:
+        """The probabilities of the labels of all steps."""
+        return self.method_.predict_dist(X)
+
+    def score(self, X: Any, y: Any) -> float:
+        """The share of steps whose label is right."""
+        return self.method_.score(X, y)
+
+    def answers(self, X: Any) -> dict[str, np.ndarray]:
+        """The label of every step, and how probable it is held."""
+        said, lengths = np.concatenate(self.predict(X)), lengths_of(X)
+        ids = getattr(X, "ids", np.arange(len(lengths)).astype(str))
+        steps = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return {
+            "sequence": np.repeat(ids, lengths),
+            "step": steps,
+            "prediction": said,
+            "probability": np.asarray(self.predict_dist(X).probs).max(1),
+        }
+
+    def _taught(self, X: Any, y: Any) -> tuple[Any, ...]:
+        return X, y
+
+    def _check_learned(self) -> None:
+        super()._check_learned()
+        if self.__sklearn_is_fitted__() and not np.array_equal(getattr(self, "classes_", None), self.method_.classes_):
+            raise UnreadableError("a stored StepsModel needs classes_ to be those of its method")
+
+
+def lengths_of(X: Any) -> np.ndarray:
+    """How many steps each sequence has."""
+    if isinstance(X, Sequences):
+        return np.asarray(X.lengths)
+    try:
+        opened = open_sequences(X, owner="a study", missing_ok=True, empty_ok=True)
+    except ValueError:
+        opened = open_symbols(X, owner="a study", missing_ok=True, empty_ok=True)[0]
+    return opened.lengths.numpy(force=True)

@@ -1,0 +1,155 @@
+"""A long table as sequences: which rows belong together, and in what order.
+
+One column says to which sequence a row belongs, another one when; all other columns of numbers are what is seen at each
+step. Everything that is decided on the way is said in a sentence.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import DataError, closest
+from ..experience.profile import missing_in
+from ..experience.sequences import Sequences
+from ..experience.table import Table
+
+
+@dataclass(frozen=True)
+class Series:
+    """Sequences out of a table.
+
+    Parameters
+    ----------
+    X : Sequences
+        What is seen at each step; numbers that are missing are NaN.
+    rows : array of shape (S,)
+        The row of the table that each step comes from.
+    times : array of shape (S,), or None
+    notes : list of str
+    """
+
+    X: Sequences
+    rows: np.ndarray
+    times: np.ndarray | None
+    notes: list[str]
+
+    def beside(self, column: np.ndarray) -> Sequences:
+        """A column of the table as sequences, step for step."""
+        return Sequences(column[self.rows], self.X.lengths)
+
+
+def series_of(
+    table: Table,
+    *,
+    sequence: str | None,
+    time: str | None,
+    without: tuple[str, ...] = (),
+    columns: list[str] | None = None,
+) -> Series:
+    """Cut a table into sequences.
+
+    Parameters
+    ----------
+    table : Table
+    sequence : str, optional
+        The column that says which rows belong together; without it, all rows are one sequence.
+    time : str, optional
+        The column to order them by; without it, they stand in order.
+    without : tuple of str
+        Columns that are not seen, such as the target.
+    columns : list of str, optional
+        The columns that are seen; without it, all that hold numbers.
+
+    Raises
+    ------
+    DataError
+        If a column is not there, holds no numbers, or a row lacks its sequence or time.
+    """
+    for name in filter(None, (sequence, time)):
+        if name not in table:
+            raise DataError(f"there is no column {name!r}; {closest(name, table.names)}")
+        absent = missing_in(table[name])
+        if absent.any():
+            raise DataError(
+                f"the column {name!r} is missing in {int(absent.sum())} rows, first row {int(absent.argmax())}: it "
+                "says where a row belongs; fill it, or leave those rows out"
+            )
+    N, notes = len(table), []
+    codes, ids = np.zeros(N, dtype=np.int64), np.array(["series"], dtype=object)
+    if sequence is not None:
+        found, first, codes = np.unique(table[sequence].astype(str), return_index=True, return_inverse=True)
+        place = np.argsort(np.argsort(first))  # in the order in which they appear
+        codes, ids = place[codes], found[np.argsort(first)]
+    if time is None:
+        order = np.argsort(codes, kind="stable")
+        notes.append("steps stand in the order of the rows; say otherwise with --time COLUMN")
+        times = None
+    else:
+        stamps = table[time]
+        order = np.lexsort((stamps, codes))
+        times = stamps[order]
+        same = (codes[order][1:] == codes[order][:-1]) & (times[1:] == times[:-1])
+        if same.any():
+            notes.append(
+                f"{int(same.sum())} rows have the {time!r} of another row of their sequence; they keep their order"
+            )
+    if columns is None:
+        left = [name for name in table.names if name not in (sequence, time, *without)]
+        columns = [name for name in left if table[name].dtype.kind in "fiub"]
+        if words := [name for name in left if name not in columns]:
+            notes.append(f"only numbers are seen at a step; left out: {', '.join(map(repr, words[:10]))}")
+    if unknown := [name for name in columns if name not in table]:
+        raise DataError(f"there is no column {unknown[0]!r}; {closest(unknown[0], table.names)}")
+    if wrong := [name for name in columns if table[name].dtype.kind not in "fiub"]:
+        raise DataError(f"the column {wrong[0]!r} holds no numbers, and what is seen at a step are numbers")
+    if not columns:
+        raise DataError(
+            f"no column of numbers is left to learn from; there are {', '.join(map(repr, table.names[:10]))}"
+        )
+    values = np.column_stack([table[name].astype(np.float64) for name in columns])[order]
+    lengths = np.bincount(codes, minlength=len(ids))
+    return Series(Sequences(values, lengths, columns, ids), order, times, notes)
+
+
+def filled(X: Sequences) -> tuple[Sequences, str | None]:
+    """Missing numbers replaced by the last one of their sequence (at its beginning the next, else the mean of all).
+
+    Returns
+    -------
+    Sequences
+    str or None
+        What was done, in a sentence.
+    """
+    values = np.array(X.values, dtype=np.float64)
+    gaps = np.isnan(values)
+    if not gaps.any():
+        return X, None
+    owner = np.repeat(np.arange(len(X)), X.lengths)
+    rows = np.arange(len(values))
+    for d in range(values.shape[1]):
+        known = np.where(gaps[:, d], -1, rows)
+        last = np.maximum.accumulate(known)
+        good = (last >= 0) & (owner[np.maximum(last, 0)] == owner)
+        ahead = np.where(gaps[:, d], len(values), rows)[::-1]
+        next_ = np.minimum.accumulate(ahead)[::-1]
+        later = (next_ < len(values)) & (owner[np.minimum(next_, len(values) - 1)] == owner)
+        mean = np.nanmean(values[:, d]) if not gaps[:, d].all() else 0.0
+        line = np.where(later, values[np.minimum(next_, len(values) - 1), d], mean)
+        values[:, d] = np.where(gaps[:, d], np.where(good, values[np.maximum(last, 0), d], line), values[:, d])
+    return Sequences(values, X.lengths, X.names, X.ids, X.notes), (
+        f"{int(gaps.sum()):,} missing numbers are filled by the last one seen in their sequence"
+    )
+
+
+def one_each(labels: Sequences) -> np.ndarray | None:
+    """The label of each sequence, if all its steps bear the same; None if one changes on the way."""
+    values, lengths = labels.values, labels.lengths
+    firsts = np.cumsum(lengths) - lengths
+    each = values[firsts]
+    return each if bool(np.all(values == np.repeat(each, lengths))) else None
+
+
+def of_config(table: Table, config: dict[str, Any], without: tuple[str, ...]) -> Series:
+    """The sequences that the arguments of `learn` name."""
+    return series_of(table, sequence=config.get("sequence"), time=config.get("time"), without=without)
