@@ -155,6 +155,8 @@ def sequences(cls: type[Method], rng: np.random.Generator, N: int, D: int) -> Ex
         X = Sequences(3.0 * shown[:, None] + rng.normal(size=(S, D)), lengths)
     if not takes_negative(cls):
         X = Sequences(np.abs(X.values).round(), lengths)
+    if "translation" in cls.card.tasks:  # backwards, and without its last step
+        return Experience(X, Sequences.from_list([part[-2::-1].tolist() for part in X]))
     if tags(cls):
         return Experience(X, Sequences(level, lengths), tuple(range(C)))
     return Experience(X, y, tuple(range(C))) if labelled(cls) else Experience(X)
@@ -186,7 +188,7 @@ def answers(method: Method, X: Any) -> dict[str, np.ndarray]:
     """What every verb of a fitted method says about some inputs, by the verb's name."""
     found: dict[str, Any] = {}
     for verb in ("predict", "transform", "log_prob"):
-        if callable(getattr(method, verb, None)):
+        if callable(getattr(method, verb, None)) and not (verb == "log_prob" and supervised(type(method))):
             found[verb] = getattr(method, verb)(X)
     if has("predict_dist")(type(method)):
         forecast = method.predict_dist(X)

@@ -154,7 +154,8 @@ def loads_and_answers_or_is_refused(folder, honest, X):
         verb: len(v) for verb, v in honest.items() if verb != "names"
     }
     first = next(iter(said))
-    assert np.isfinite(said[first]).all() or not np.isfinite(honest[first]).all()
+    if said[first].dtype.kind not in "UO":
+        assert np.isfinite(said[first]).all() or not np.isfinite(honest[first]).all()
 
 
 @for_methods(data="any")

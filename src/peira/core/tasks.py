@@ -22,7 +22,7 @@ class Task:
     verbs : tuple of str
         The verbs that answer it; the first is the one that is measured.
     target : str
-        "number", "label" or "none": what stands beside each item of the experience.
+        "number", "label", "sequence" or "none": what stands beside each item of the experience.
     measure : str
         Name of the default measure.
     resampling : str
@@ -36,7 +36,7 @@ class Task:
     name: str
     question: str
     verbs: tuple[str, ...]
-    target: Literal["number", "label", "none"]
+    target: Literal["number", "label", "sequence", "none"]
     measure: str
     resampling: str
     baseline: str
@@ -124,6 +124,16 @@ TASKS: dict[str, Task] = {
             "log_loss",
             "k-fold",
             "FrequentLabel",
+            "iris",
+        ),
+        Task(
+            "translation",
+            "which sequence belongs to this one?",
+            ("predict",),
+            "sequence",
+            "accuracy",
+            "k-fold",
+            "",
             "iris",
         ),
         Task(
