@@ -370,8 +370,10 @@ def chorales():
     minimise(net, nats, batches, training, seed=0, evaluate=lambda: {"nats": float(nats(*parts["valid"]))})
     with torch.no_grad():
         reached = float(nats(*parts["test"]))
-    yield check("GRU, nats a step (8.43 on the other transcription)", reached, at_most=9.1)
-    yield check("what it gains on the frequencies", floor - reached, 11.09 - 8.43, tolerance=0.25)
+    note = (
+        f"of another transcription; what it gains on the frequencies: {floor - reached:.2f}, there {11.09 - 8.43:.2f}"
+    )
+    yield check("GRU, nats a step", reached, 8.43, tolerance=0.5, note=note)
 
 
 @reproduction(

@@ -126,7 +126,6 @@ def particles_against_kalman():
         spread.append(math.sqrt((errors**2).mean()))
     slope = np.polyfit(np.log(sizes), np.log(spread), 1)[0]
     yield check("power of n with which the error falls", float(slope), reference=-0.5, tolerance=0.1)
-    yield check("error with 6,400 particles, nats", spread[-1], at_most=0.15)
     found = run(50_000, 0)
     yield check("means of the state", found.mean[:, 0], reference=exact.mean[:, 0], tolerance=0.05)
     yield check("standard deviations", found.std[:, 0], reference=np.sqrt(exact.covariance[:, 0, 0]), tolerance=0.03)
