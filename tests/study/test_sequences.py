@@ -180,3 +180,24 @@ def test_too_short_a_text_and_an_empty_one_are_refused(tmp_path):
     for documents, message in ((["short"], "too few"), (["", " "], "every document is empty")):
         with pytest.raises(DataError, match=message):
             learned(Text(documents), tmp_path)
+
+
+def test_recordings_in_folders(tmp_path):
+    import wave
+
+    rng = np.random.default_rng(0)
+    for label, pitch in (("low", 200), ("high", 900)):
+        (tmp_path / "sounds" / label).mkdir(parents=True)
+        for n in range(6):
+            t = np.arange(int(rng.integers(1600, 2400))) / 8000
+            x = np.sin(2 * np.pi * pitch * t) + 0.05 * rng.normal(size=len(t))
+            with wave.open(str(tmp_path / "sounds" / label / f"{n}.wav"), "wb") as file:
+                file.setparams((1, 2, 8000, 0, "NONE", ""))
+                file.writeframes((x * 12_000).astype("<i2").tobytes())
+    run = learned(tmp_path / "sounds", tmp_path, methods=["KNeighborsClassifier"], cv="3")
+    assert run.state["task"] == "classification"
+    model = peira.load(run.path / "models" / run.state["best"])
+    X, labels = inputs_for(model, tmp_path / "sounds")
+    assert (model.predict(X) == labels).all()
+    report = json.loads((run.path / "report.json").read_text())
+    assert report["pictures"]["of"] == "recordings" and report["item"] == "recording"
