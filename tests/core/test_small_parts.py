@@ -29,7 +29,7 @@ def test_every_task_is_complete_and_names_verbs_that_exist():
     for name, task in TASKS.items():
         assert task.name == name and task.question.endswith("?") and task.verbs and task.measure and task.resampling
         assert task.baseline == "" or task.baseline in methods(), f"{name}: no method {task.baseline}"
-        assert task.target in ("number", "label", "none")
+        assert task.target in ("number", "label", "sequence", "none")
     assert kinds.Regressor
 
 
