@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.method import Method
-from ..core.params import Parameter
 from ..experience.splits import Split, kfold
 from ..measures import Measure
 from .sequence_models import TextModel, lengths_of
@@ -69,9 +68,6 @@ class LanguageModelling(Untargeted):
 
     def inner_split(self, y: np.ndarray, k: int, seed: int) -> Split:
         return self.split(y, 4, seed)[-1:]
-
-    def settings(self, parameters: dict[str, Parameter], budget: int) -> list[dict[str, Any]]:
-        return super().settings(parameters, budget)
 
     def trials(self, cls: type[Method], most: int) -> int:
         return 1 if hasattr(cls, "build") else min(most, _SETTINGS)  # nets take their time

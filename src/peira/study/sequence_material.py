@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DataError
-from ..experience.audio import read_audio
+from ..experience.audio import looks_like_audio, read_audio
 from ..experience.reading import read
 from ..experience.sequences import Sequences
 from .drawing import bars, strip
@@ -175,7 +175,7 @@ def open_sequences_source(source: Any, config: dict[str, Any]) -> SequenceMateri
     A folder of recordings (wav or flac) with a sub-folder for each label, or a table for which ``config`` names the
     column that says which rows belong together, and the target.
     """
-    if holds_recordings(source):
+    if isinstance(source, str | Path) and Path(source).expanduser().is_dir() and looks_like_audio(source):
         return _recordings(Path(source), config)
     if config.get("sequence") is None or config.get("task") in ("forecasting", "tagging"):
         return None
@@ -207,17 +207,6 @@ def sequences_like(
     series = series_of(table, sequence=reading["sequence"], time=reading["time"], columns=reading["columns"])
     labels = one_each(series.beside(table[target])) if target is not None and target in table else None
     return filled(series.X)[0], labels
-
-
-def holds_recordings(source: Any) -> bool:
-    """Whether a source is a folder of wav or flac files, in it or in its sub-folders."""
-    if not isinstance(source, str | Path):
-        return False
-    folder = Path(source).expanduser()
-    if not folder.is_dir():
-        return False
-    places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())[:20]]
-    return any(file.suffix.lower() in (".wav", ".flac") for place in places for file in place.iterdir())
 
 
 def _recordings(folder: Path, config: dict[str, Any]) -> SequenceMaterial:
