@@ -1,6 +1,5 @@
 """Whatever holds sound, recognised and read."""
 
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,10 +15,8 @@ from .audio_arrays import array_of_sound, array_shapes, read_npz
 from .audio_faults import notes_on
 from .audio_folders import SUFFIXES, gather, read_folder
 from .image_folders import Found
+from .image_sources import any_file
 from .opening import MAX_BYTES, describe
-
-_LOOKED_AT = 10_000  # entries of a folder
-_DEPTH = 3  # folders below a folder
 
 
 def read_audio(
@@ -123,7 +120,7 @@ def looks_like_audio(source: Any) -> bool:
     path = Path(source).expanduser()
     try:
         if path.is_dir():
-            return _any_sound(path)
+            return any_file(path, SUFFIXES)
         if not path.is_file():
             return False
         if path.suffix.lower() == ".npz":
@@ -131,17 +128,3 @@ def looks_like_audio(source: Any) -> bool:
         return path.suffix.lower() in SUFFIXES
     except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError):
         return False
-
-
-def _any_sound(path: Path) -> bool:
-    """Whether a sound file lies in a folder or a little below it, as in train/yes/1.wav."""
-    budget, level = _LOOKED_AT, len(path.parts)
-    for folder, folders, files in os.walk(path):
-        if any(Path(name).suffix.lower() in SUFFIXES for name in files if not name.startswith(".")):
-            return True
-        depth = len(Path(folder).parts) - level
-        folders[:] = [] if depth == _DEPTH else sorted(f for f in folders if not f.startswith("."))
-        budget -= 1 + len(files)
-        if budget < 0:
-            break
-    return False

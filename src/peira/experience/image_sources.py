@@ -4,6 +4,7 @@ import gzip
 import os
 import zipfile
 import zlib
+from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def looks_like_images(source: Any) -> bool:
     path = Path(source).expanduser()
     try:
         if path.is_dir():
-            return _idx_in(path) is not None or _any_picture(path)
+            return _idx_in(path) is not None or any_file(path, SUFFIXES)
         if not path.is_file():
             return False
         if path.suffix.lower() == ".npz":
@@ -140,11 +141,11 @@ def _require_shape(images: Images, size: Any, channels: int | None) -> None:
         )
 
 
-def _any_picture(path: Path) -> bool:
-    """Whether a picture lies in a folder or a little below it, as in train/cat/1.png."""
+def any_file(path: Path, suffixes: Collection[str]) -> bool:
+    """Whether a file of such a kind lies in a folder or a little below it, as in train/cat/1.png."""
     budget, level = _LOOKED_AT, len(path.parts)
     for folder, folders, files in os.walk(path):
-        if any(Path(name).suffix.lower() in SUFFIXES for name in files if not name.startswith(".")):
+        if any(Path(name).suffix.lower() in suffixes for name in files if not name.startswith(".")):
             return True
         depth = len(Path(folder).parts) - level
         folders[:] = [] if depth == _DEPTH else sorted(f for f in folders if not f.startswith("."))
