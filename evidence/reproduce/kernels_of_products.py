@@ -78,8 +78,9 @@ def upright(images):
     "3.03",
     claim="a machine with a polynomial kernel of degree 4 errs on 1.1 % of the MNIST test digits, set upright",
     source="LeCun, Cortes, Burges: table of results on the MNIST page (SVM deg 4 polynomial, deskewing: 1.1)",
-    protocol="60,000 training and 10,000 test images, sheared upright, pixels over 255; one against one, "
-    "(1 + 0.02 x'z)^4, C = 1 (the table states neither)",
+    protocol="60,000 training and 10,000 test images, sheared upright, pixels over 255; one machine for each digit, of "
+    "which the largest decision wins, as in Schoelkopf, Simard, Smola & Vapnik (1997); (1 + 0.02 x'z)^4, C = 1 "
+    "(the table states none of these)",
     mark="M",
     data=FILES,
     slow=True,
@@ -89,6 +90,6 @@ def upright_digits():
 
     X, y, Q, z = mnist()
     X, Q = (upright(A.reshape(-1, 28, 28) / 255.0).reshape(len(A), -1) for A in (X, Q))
-    model = SVC(1.0, kernel="poly", degree=4, gamma=0.02, coef0=1.0, cache_size=2_000.0).fit(X, y)
-    error = 100 * float((model.predict(Q) != z).mean())
-    yield check("test error, %", error, at_most=1.15, note=f"{len(model.support_)} support vectors")
+    settings = {"kernel": "poly", "degree": 4, "gamma": 0.02, "coef0": 1.0, "cache_size": 2_000.0}
+    scores = [SVC(1.0, **settings).fit(X, y == digit).decision_function(Q) for digit in range(10)]
+    yield check("test error, %", 100 * float((np.argmax(scores, axis=0) != z).mean()), at_most=1.15)

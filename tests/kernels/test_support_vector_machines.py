@@ -49,6 +49,14 @@ def test_classifiers_equal_libsvm(name, kernel):
             np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=2e-4 * np.abs(theirs.coef_).max())
 
 
+def test_pairs_of_classes_that_are_more_than_one_working_set_share_the_matrix(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(2400, 3)), np.repeat([0, 1, 2], 800)
+    X[np.arange(2400), y] += 3
+    ours, peer = SVC(tol=1e-5).fit(X, y), svm.SVC(tol=1e-5).fit(X, y)
+    np.testing.assert_allclose(ours.decision_function(X), peer.decision_function(X), atol=1e-4)
+
+
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 def test_regressions_equal_libsvm(kernel):
     X, y = datasets.load_diabetes(return_X_y=True)

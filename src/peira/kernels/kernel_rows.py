@@ -66,6 +66,7 @@ class KernelRows:
     ):
         self._source, self._of, self._cache_size = source, of, cache_size
         self.whole: np.ndarray | None = None
+        self._gathered = np.empty(0)  # room for a block, used again: fresh pages cost more than the gathering
         if of is not None:
             matrix, items = of
             self.diagonal, self.n, self.dtype = matrix.diagonal()[items].astype(np.float64), len(items), matrix.dtype
@@ -77,9 +78,6 @@ class KernelRows:
         self.dtype = np.dtype(np.float64 if double else np.float32)
         self.capacity = min(N, max(2, int(cache_size * 2**20 / (self.dtype.itemsize * max(N, 1)))))
         self._store: np.ndarray | None = None
-        self._gathered = np.empty(
-            0, self.dtype
-        )  # room for a block, used again: fresh pages cost more than the gathering
         self._slot = np.full(N, -1)  # where an item's row is held
         self._item = np.full(self.capacity, -1)  # whose row a slot holds
         self._asked = np.zeros(self.capacity, dtype=np.int64)  # when it was last asked for

@@ -44,7 +44,7 @@ SMALLEST = 1024  # working set
 UNDIVIDED = 1536  # variables that are one working set if their rows are at hand
 PAIRS = 10_000_000  # pairwise steps in all, as in LIBSVM: minutes
 ROUNDS = 5  # of pairwise steps in a problem that nobody watches: at most a second between two looks at the clock
-SHARE = 0.1  # of the gap, to which a working set is solved
+SHARE = 0.2  # of the gap, to which a working set is solved
 CHUNK = 1024  # of the gradient: stays in first-level cache while rows are added
 
 
