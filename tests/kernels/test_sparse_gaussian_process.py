@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from peira.core import ParameterError
 from peira.kernels import RBF, ConstantKernel, WhiteKernel
 from peira.kernels import sparse_gaussian_process_inducing as inducing
+from peira.kernels.gaussian_process_regression import GaussianProcessRegressor
 from peira.kernels.sparse_gaussian_process import SparseEvidence
 from peira.kernels.sparse_gaussian_process_inducing import InducingPosterior, greedy, split_noise
 from peira.kernels.sparse_gaussian_process_regression import SparseGaussianProcessRegressor
@@ -32,7 +33,7 @@ def problem(seed, N=30, D=2, M=7):
 
 
 def evidence(X, y, w, method="vfe", memory=1e9):
-    return SparseEvidence(kernel(X.shape[1]), X, y, w, method, memory)
+    return SparseEvidence(kernel(X.shape[1]), X, y.reshape(len(X), -1), w, method, memory)
 
 
 def dense(X, y, Z, method):
@@ -63,6 +64,23 @@ def test_evidence_and_predictions_are_those_of_the_dense_formula(seed, method, N
     np.testing.assert_allclose([value, f.value(theta, Z)], expected[0], rtol=1e-9)
     np.testing.assert_allclose(mean[:, 0], expected[1], atol=1e-9)
     np.testing.assert_allclose(variance[:, 0], expected[2], atol=1e-8)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_several_targets_are_as_many_processes(seed, method, monkeypatch):
+    """Evidence, gradient and posterior of two targets are the sum, and the pair, of those of one each."""
+    monkeypatch.setattr(inducing, "ENTRIES", 50)
+    X, y, w, Z = problem(seed)
+    Y = torch.stack([y, X[:, 1] - y.square()], 1)
+    theta = torch.tensor(kernel(2).theta)
+    both, first, second = (evidence(X, part, w, method) for part in (Y, Y[:, 0], Y[:, 1]))
+    for joint, a, b in zip(*(f.gradient(theta, Z) for f in (both, first, second)), strict=True):
+        np.testing.assert_allclose(joint, a + b, rtol=1e-9, atol=1e-9)
+    mean, variance = both.posterior(theta, Z)[0].at(X + 0.2)
+    for k, f in enumerate((first, second)):
+        one = f.posterior(theta, Z)[0].at(X + 0.2)
+        np.testing.assert_allclose(mean[:, k], one[0][:, 0], atol=1e-10)
+        np.testing.assert_allclose(variance[:, k], one[1][:, 0], atol=1e-10)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -201,16 +219,60 @@ def test_a_search_cut_short_says_so(seed):
         SparseGaussianProcessRegressor(n_inducing=10, max_iter=2, tol=0.0).fit(X.numpy(), y.numpy())
 
 
+def fixed_kernel(noise=0.2):
+    given = kernel(2)
+    return ConstantKernel(1.3, "fixed") * RBF(given.k1.k2.length_scale, "fixed") + WhiteKernel(noise, "fixed")
+
+
+EVERY_ROW = {
+    "vfe": lambda Z: SparseGaussianProcessRegressor(fixed_kernel(), inducing_points=Z, optimizer=None),
+    "fitc": lambda Z: SparseGaussianProcessRegressor(fixed_kernel(), inducing_points=Z, optimizer=None, method="fitc"),
+    "batches": lambda Z: StochasticGaussianProcessRegressor(
+        fixed_kernel(), inducing_points=Z, step_size=1e-12, max_iter=2
+    ),
+}
+
+
+@pytest.mark.parametrize("K", [0, 1, 2])
+@pytest.mark.parametrize("name", EVERY_ROW)
+def test_with_every_row_inducing_targets_and_draws_are_those_of_the_exact_process(seed, name, K):
+    X, y, _, _ = problem(seed)
+    X, y = X.numpy(), y.numpy()
+    Y = y if not K else np.column_stack([y, 100 + 9 * X[:, 1] ** 2])[:, :K]
+    model = EVERY_ROW[name](X).fit(X, Y)
+    exact = GaussianProcessRegressor(fixed_kernel(), optimizer=None, normalize_y=True).fit(X, Y)
+    T = np.random.default_rng(seed + 1).normal(size=(6, 2)) * 1.5
+    unit = 1 + np.abs(Y).max()
+    for noise in (True, False):
+        ours, theirs = model.predict_dist(T, noise), exact.predict_dist(T, noise)
+        np.testing.assert_allclose(ours.mean, theirs.mean, atol=1e-5 * unit)
+        np.testing.assert_allclose(ours.variance, theirs.variance, atol=1e-5 * unit**2)
+        for prior in (True, False):
+            draws = (p.sample_y(T, 3, 7, noise=noise, prior=prior) for p in (model, exact))
+            np.testing.assert_allclose(*draws, atol=1e-3 * unit)
+    assert model.sample_y(T, 3).shape == ((6, 3) if not K else (6, K, 3))
+
+
+def test_draws_have_the_moments_of_the_belief(seed):
+    X, y, _, Z = problem(seed)
+    model = SparseGaussianProcessRegressor(fixed_kernel(), inducing_points=Z.numpy(), optimizer=None)
+    model.fit(X.numpy(), y.numpy())
+    T = X[:3].numpy() + 0.1
+    draws, told = model.sample_y(T, 20_000, seed), model.predict_dist(T)
+    np.testing.assert_allclose(draws.mean(1), told.mean, atol=5 * told.std.max() / 20_000**0.5)
+    np.testing.assert_allclose(draws.var(1), told.variance, rtol=0.06)
+    with pytest.raises(ParameterError, match="1 or more"):
+        model.sample_y(T, 0)
+
+
 # ---------------------------------------------------------------------- minibatches
 
 
 def test_one_natural_step_by_all_rows_is_the_collapsed_posterior(seed):
     """Without a move of the hyper-parameters, normal noise is solved exactly by the last pass."""
     X, y, w, Z = problem(seed)
-    given = kernel(2)
-    fixed = ConstantKernel(1.3, "fixed") * RBF(given.k1.k2.length_scale, "fixed") + WhiteKernel(0.2, "fixed")
     model = StochasticGaussianProcessRegressor(
-        fixed, inducing_points=Z.numpy(), step_size=1e-12, max_iter=3, batch_size=10, normalize_y=False
+        fixed_kernel(), inducing_points=Z.numpy(), step_size=1e-12, max_iter=3, batch_size=10, normalize_y=False
     ).fit(X.numpy(), y.numpy(), w.numpy())
     f = evidence(X, y, w)
     mean, variance = f.posterior(torch.tensor(f.kernel.theta), Z)[0].at(X)

@@ -96,7 +96,7 @@ class RVR(Regressor, RelevanceVectorMachine):
         w = torch.ones_like(data.X[:, 0]) if data.w is None else data.w
         rows = (w > 0).nonzero()[:, 0]
         X, y, w = data.X[rows], data.Y[rows, 0], w[rows]
-        self.target_mean_, self.target_scale_ = scale_of(y, w)
+        self.target_mean_, self.target_scale_ = (float(part) for part in scale_of(y, w))
         y = (y - self.target_mean_) / self.target_scale_
         Z = self._candidates(data, X)
         M = len(Z) + self.fit_intercept

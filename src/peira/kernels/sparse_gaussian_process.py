@@ -15,7 +15,10 @@ are linear regression on M features, with noise of variance :math:`\lambda_n`,
   evidence of another model, whose noise varies with x; it may exceed the exact one (Bauer, van der Wilk & Rasmussen
   2016).
 
-**Gradient.** With :math:`\beta = B^{-1} c` and :math:`\dot B = -(B^{-1} + \beta \beta^T)/2`, row n contributes
+Several targets are processes of their own that share the kernel and Z: their evidences add up, and so B and
+:math:`\lambda` are found once for all K.
+
+**Gradient.** With :math:`\beta = B^{-1} c` and :math:`\dot B = -(K B^{-1} + \beta \beta^T)/2`, row n contributes
 
 .. math:: \partial F / \partial a_n = w_n \lambda_n^{-1} (2 \dot B a_n + y_n \beta) - 2 \dot r_n a_n
 
@@ -25,7 +28,7 @@ kernel of the inducing inputs,
 
 .. math:: \partial F / \partial L = - L^{-T} H
 
-which for VFE needs no sum of its own: :math:`H = 2 \dot B (B - I) + \beta c^T + (B - I)`.
+which for VFE needs no sum of its own: :math:`H = 2 \dot B (B - I) + \beta c^T + K (B - I)`.
 
 Cost: N M^2 for a value and 2.5 times that with its gradient. Memory: one block, or what it is allowed to keep between
 the two passes.
@@ -58,7 +61,7 @@ class SparseEvidence:
     kernel : Kernel
         With its noise as `WhiteKernel` terms.
     X : tensor of shape (N, D)
-    y : tensor of shape (N,)
+    Y : tensor of shape (N, K)
     w : tensor of shape (N,)
         Weights: a row of weight 2 counts as two rows.
     method : "vfe" or "fitc"
@@ -68,7 +71,7 @@ class SparseEvidence:
 
     kernel: Kernel
     X: torch.Tensor
-    y: torch.Tensor
+    Y: torch.Tensor
     w: torch.Tensor
     method: Literal["vfe", "fitc"]
     memory: float
@@ -83,7 +86,7 @@ class SparseEvidence:
         with torch.no_grad():
             kernel, noise = self._kernel(theta, Z)
             solved, (_, U, jitter), _ = self._solve(kernel, noise, Z, keep=False)
-        return InducingPosterior(kernel, Z, U, solved.beta[:, None], solved.LB[None]), solved.value, jitter
+        return InducingPosterior(kernel, Z, U, solved.beta, solved.LB[None]), solved.value, jitter
 
     def gradient(self, theta: torch.Tensor, Z: torch.Tensor) -> tuple[float, torch.Tensor, torch.Tensor]:
         """F and its derivatives by theta (P,) and Z (M, D)."""
@@ -100,29 +103,30 @@ class SparseEvidence:
 
         kernel, noise = self._kernel(theta, Z)
         solved, (L, U, _), kept = self._solve(kernel, noise, Z, keep=True)
-        s, beta, B = noise.detach(), solved.beta, solved.B
-        dB = -(torch.cholesky_inverse(solved.LB) + torch.outer(beta, beta)) / 2
+        s, beta, B, K = noise.detach(), solved.beta, solved.B, self.Y.shape[1]
+        dB = -(K * torch.cholesky_inverse(solved.LB) + beta @ beta.T) / 2
         vfe = self.method == "vfe"
         ds, H = torch.zeros_like(s), torch.zeros_like(B)
         for rows in blocks(len(self.X), len(Z)):
-            K, diagonal, A = kept.pop(rows.start, None) or self._rows(kernel, Z, U, rows)
+            cross, diagonal, A = kept.pop(rows.start, None) or self._rows(kernel, Z, U, rows)
             A = A.detach()
-            y, w = self.y[rows], self.w[rows]
+            Y, w = self.Y[rows], self.w[rows]
             lam, _ = self._noise_of(diagonal.detach(), A, s)
             AdB = A @ dB
-            slope_p = (AdB * A).sum(1) + y * (A @ beta) - y.square() / 2  # of the precision w / lambda
-            slope_lam = -w * slope_p / lam.square() - w / lam / 2
-            slope_r = -w / s / 2 if vfe else torch.where(lam > s, slope_lam, 0.0)
-            dA = AdB.mul_((2 * w / lam)[:, None]).addr_(w * y / lam, beta).addcmul_(A, slope_r[:, None], value=-2.0)
+            slope_p = (AdB * A).sum(1) + (Y * (A @ beta) - Y.square() / 2).sum(1)  # of the precision w / lambda
+            slope_lam = -w * slope_p / lam.square() - K * w / lam / 2
+            slope_r = -K * w / s / 2 if vfe else torch.where(lam > s, slope_lam, 0.0)
+            p = (w / lam)[:, None]
+            dA = AdB.mul_(2 * p).addmm_(p * Y, beta.T).addcmul_(A, slope_r[:, None], value=-2.0)
             if not vfe:
                 H += dA.T @ A
             ds += slope_lam.sum()
-            back([K, diagonal], [dA @ U, slope_r])
-            del K, diagonal, A  # with their graph
+            back([cross, diagonal], [dA @ U, slope_r])
+            del cross, diagonal, A  # with their graph
         if vfe:
             inner = B - torch.eye(len(B), dtype=B.dtype, device=B.device)
-            H = 2 * dB @ inner + torch.outer(beta, solved.c) + inner
-            ds += solved.left / (2 * s.square())
+            H = 2 * dB @ inner + beta @ solved.c.T + K * inner
+            ds += K * solved.left / (2 * s.square())
         back([L, noise], [-(U.T @ H).tril(), ds])
         return solved.value, *slopes
 
@@ -146,18 +150,18 @@ class SparseEvidence:
     ) -> tuple["_Solved", tuple[torch.Tensor, torch.Tensor, float], dict[int, tuple[torch.Tensor, ...]]]:
         """The first pass over the rows; keeps what fits into the memory for the second."""
         L, U, jitter = whitened(kernel._gram(Z))
-        s, M = noise.detach(), len(Z)
-        S, c = Z.new_zeros(M, M), Z.new_zeros(M)
+        s, M, K = noise.detach(), len(Z), self.Y.shape[1]
+        S, c = Z.new_zeros(M, M), Z.new_zeros(M, K)
         yy = logs = left = 0.0
         kept, spent = {}, 0
         for rows in blocks(len(self.X), M):
             parts = self._rows(kernel, Z, U, rows)
             _, diagonal, A = (part.detach() for part in parts)
             lam, r = self._noise_of(diagonal, A, s)
-            y, p = self.y[rows], self.w[rows] / lam
+            Y, p = self.Y[rows], self.w[rows] / lam
             S += gram(A * p.sqrt()[:, None])
-            c += A.T @ (p * y)
-            yy += float(p @ y.square())
+            c += A.T @ (p[:, None] * Y)
+            yy += float(p @ Y.square().sum(1))
             logs += float(self.w[rows] @ lam.log())
             left += float(self.w[rows] @ r)
             spent += ARRAYS * A.numel() * A.element_size()
@@ -166,15 +170,16 @@ class SparseEvidence:
             del parts  # and with it its graph, before the next block
         B = S + torch.eye(M, dtype=S.dtype, device=S.device)
         LB = torch.linalg.cholesky(B)
-        beta = torch.cholesky_solve(c[:, None], LB)[:, 0]
-        total = float(self.w.sum()) * math.log(2 * math.pi) + logs + yy - float(c @ beta)
-        total += 2 * float(LB.diagonal().log().sum()) + (left / float(s) if self.method == "vfe" else 0.0)
+        beta = torch.cholesky_solve(c, LB)
+        shared = float(self.w.sum()) * math.log(2 * math.pi) + logs + 2 * float(LB.diagonal().log().sum())
+        shared += left / float(s) if self.method == "vfe" else 0.0
+        total = K * shared + yy - float((c * beta).sum())
         return _Solved(-total / 2, B, LB, c, beta, left), (L, U, jitter), kept
 
 
 @dataclass(frozen=True, eq=False)
 class _Solved:
-    """F with the sums over all rows: B (M, M) with its factor, c (M,), beta = B^-1 c, and the sum of what is open."""
+    """F with the sums over all rows: B (M, M) with its factor, c (M, K), beta = B^-1 c, and the sum of what is open."""
 
     value: float
     B: torch.Tensor

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from ..core.errors import ParameterError, UnreadableError
-from ..core.inputs import Data
+from ..core.inputs import Data, Queries
 from ..numerics.cholesky import cholesky
 from .composition import Sum
 from .constant import ConstantKernel, WhiteKernel
@@ -50,7 +50,7 @@ class InducingPosterior:
     U : tensor of shape (M, M)
         The inverse of L.
     mean : tensor of shape (M, C)
-    factor : tensor of shape (C, M, M)
+    factor : tensor of shape (C, M, M), or (1, M, M) where all functions share it
         Lower Cholesky factors of the precisions B.
     """
 
@@ -68,9 +68,21 @@ class InducingPosterior:
             A = self.kernel._gram(X[rows], self.Z) @ self.U.T
             left = (self.kernel._diagonal(X[rows]) - A.square().sum(1)).clamp(min=0)
             mean[rows] = A @ self.mean
-            solved = torch.linalg.solve_triangular(self.factor, A.T.expand(C, *A.T.shape), upper=False)
-            variance[rows] = left[:, None] + solved.square().sum(1).T
+            variance[rows] = left[:, None] + self._known(A).square().sum(1).T
         return mean, variance
+
+    def covariance(self, X: torch.Tensor) -> torch.Tensor:
+        """Covariance of the functions' values at N rows, of shape (C, N, N), or (1, N, N) where they share it."""
+        A = self.kernel._gram(X, self.Z) @ self.U.T
+        known = self._known(A)
+        V = self.kernel._gram(X) - A @ A.T + known.mT @ known
+        V = (V + V.mT) / 2
+        V.diagonal(dim1=1, dim2=2).clamp_(min=0)
+        return V
+
+    def _known(self, A: torch.Tensor) -> torch.Tensor:
+        """Coordinates (N, M), solved by each factor: whose squares are what the inducing values are uncertain of."""
+        return torch.linalg.solve_triangular(self.factor, A.T.expand(len(self.factor), *A.T.shape), upper=False)
 
 
 def blocks(N: int, M: int) -> Iterator[slice]:
@@ -183,23 +195,31 @@ def given_inducing(method: Any, data: Data) -> torch.Tensor | None:
     return data.tensor(Z)
 
 
-def scale_of(y: torch.Tensor, w: torch.Tensor) -> tuple[float, float]:
-    """Mean and standard deviation of the targets; 1 for a constant one, of which only rounding is left."""
+def scale_of(Y: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each target; 1 for a constant one, of which only rounding is left."""
     share = w / w.sum()
-    mean = float(share @ y)
-    std = float(share @ (y - mean).square()) ** 0.5
-    return mean, std if std > 1e-14 * abs(mean) else 1.0
+    mean = share @ Y
+    std = (share @ (Y - mean).square()).sqrt()
+    return mean, torch.where(std > 1e-14 * mean.abs(), std, 1.0)
 
 
-def check_posterior(method: Any, C: int) -> None:
-    """Refuse a stored posterior of C functions that no fit gives."""
+def posterior_of(method: Any, like: Queries) -> InducingPosterior:
+    """What a fitted method believes, as tensors beside the queries."""
+    Z, U, mean, factor = (
+        like.tensor(v) for v in (method.inducing_points_, method.whitening_, method.mean_, method.factor_)
+    )
+    return InducingPosterior(split_noise(method.kernel_, Z)[0], Z, U, mean, factor)
+
+
+def check_posterior(method: Any, C: int, factors: int) -> None:
+    """Refuse a stored posterior of C functions, with so many factors, that no fit gives."""
     Z = np.asarray(getattr(method, "inducing_points_", None))
     M = len(Z) if Z.ndim == 2 else 0
     shapes = {
         "inducing_points_": (M, method.n_features_in_),
         "whitening_": (M, M),
         "mean_": (M, C),
-        "factor_": (C, M, M),
+        "factor_": (factors, M, M),
     }
     for name, shape in shapes.items():
         value = np.asarray(getattr(method, name, None))

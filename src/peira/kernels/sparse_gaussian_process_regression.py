@@ -32,27 +32,18 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from ..core import Card, Regressor, iterate, param
-from ..core.inputs import Queries
-from ..core.predictive import Normal
+from ..core import Card, iterate, param
 from .kernel import Kernel
 from .sparse_gaussian_process import SHORTER, SparseEvidence, start
-from .sparse_gaussian_process_inducing import (
-    InducingPosterior,
-    check_posterior,
-    given_inducing,
-    open_kernel,
-    scale_of,
-    split_noise,
-    spread,
-)
+from .sparse_gaussian_process_answers import InducingRegressor
+from .sparse_gaussian_process_inducing import check_posterior, given_inducing, open_kernel, spread
 
 SAMPLE = 10_000  # rows among which inducing inputs are chosen, and of the first round
 LIMITS = {"maxiter": 10**6, "maxfun": 10**7, "ftol": 0.0, "gtol": 1e-12, "maxcor": 20}  # `iterate` counts and stops
 MANY = 2 * SAMPLE  # from here on a first round pays
 
 
-class SparseGaussianProcessRegressor(Regressor):
+class SparseGaussianProcessRegressor(InducingRegressor):
     """Gaussian process regression by inducing inputs, for up to about a million rows.
 
     Attributes
@@ -61,16 +52,16 @@ class SparseGaussianProcessRegressor(Regressor):
         With learned hyper-parameters, of the targets as they were scaled by ``normalize_y``.
     inducing_points_ : array of shape (M, D)
         In the units of the columns.
-    noise_variance_ : float
+    noise_variance_ : float, or array of shape (K,) for targets (N, K)
         Of the targets' noise, in their unit squared.
     log_evidence_ : float
-        The bound ("vfe") or the approximate log evidence ("fitc") of the targets, nats.
+        The bound ("vfe") or the approximate log evidence ("fitc") of the targets, nats; summed over targets.
     jitter_ : float
         What was added to the variance at each inducing input, as a share of the (scaled) target's variance.
-    target_mean_, target_scale_ : float
+    target_mean_, target_scale_ : float, or array of shape (K,)
     history_, n_iter_, stopped_
         The last round of the search: ``objective``, the log evidence of the scaled targets and the log prior.
-    whitening_, mean_, factor_ : array of shape (M, M), (M, 1), (1, M, M)
+    whitening_, mean_, factor_ : array of shape (M, M), (M, K), (1, M, M)
         The inverse of L, and the posterior of the whitened inducing values: its mean and the factor of its precision.
 
     Examples
@@ -88,6 +79,7 @@ class SparseGaussianProcessRegressor(Regressor):
         tasks="regression",
         reference="Titsias (2009) eq. 9; Snelson & Ghahramani (2006)",
         cost="T (N M^2 + M^3), M inducing inputs",
+        multi_output=True,
         largest={"N": 5_000, "D": 100},
     )
     kernel: Kernel | None = param(
@@ -120,7 +112,8 @@ class SparseGaussianProcessRegressor(Regressor):
         Parameters
         ----------
         X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
+        y : array or tensor of shape (N,) or (N, K)
+            Targets share the kernel, its hyper-parameters and the inducing inputs; each is scaled for itself.
         sample_weight : array of shape (N,), optional
             Non-negative; a weight of two counts as two equal rows.
 
@@ -139,8 +132,9 @@ class SparseGaussianProcessRegressor(Regressor):
         w = torch.ones_like(data.X[:, 0]) if data.w is None else data.w
         rows = (w > 0).nonzero()[:, 0]
         inputs, w = (data.X, w) if len(rows) == len(w) else (data.X[rows], w[rows])
-        self.target_mean_, self.target_scale_ = scale_of(data.Y[rows, 0], w) if self.normalize_y else (0.0, 1.0)
-        targets = (data.Y[rows, 0] - self.target_mean_) / self.target_scale_
+        self._measure(data, data.Y[rows], w, normalise=self.normalize_y)
+        mean, scale = self._units(data)
+        targets = (data.Y[rows] - mean) / scale
         rng = data.rng()
         part = np.sort(rng.permutation(len(w))[:SAMPLE])
         kept, centre = self.memory * 2**20, kernel.theta
@@ -155,31 +149,11 @@ class SparseGaussianProcessRegressor(Regressor):
         everything = replace(everything, kernel=kernel)
         theta = torch.as_tensor(kernel.theta, device=data.device)
         posterior, value, self.jitter_ = everything.posterior(theta, Z)
-        self.kernel_, self.log_evidence_ = kernel, value - float(w.sum()) * float(np.log(self.target_scale_))
-        self.noise_variance_ = float(split_noise(kernel, Z)[1]) * self.target_scale_**2
+        self.kernel_, self.log_evidence_ = kernel, value - float(w.sum() * scale.log().sum())
+        self._keep_noise(data)
         self.inducing_points_, self.whitening_ = data.give(Z), data.give(posterior.U)
         self.mean_, self.factor_ = data.give(posterior.mean), data.give(posterior.factor)
         return self
-
-    def predict_dist(self, X: Any) -> Normal:
-        """Predictive distribution of each row's target, noise included, in the target's unit. Costs N M^2.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-
-        Returns
-        -------
-        Normal
-            Its variance is never less than that of the noise.
-        """
-        queries = self._queries(X)
-        mean, variance = self._posterior(queries).at(queries.X)
-        std = (variance[:, 0] * self.target_scale_**2 + self.noise_variance_).sqrt()
-        return Normal(self.target_mean_ + self.target_scale_ * mean[:, 0], std, as_numpy=queries.as_numpy)
-
-    def _predict(self, queries: Queries) -> torch.Tensor:
-        return self.target_mean_ + self.target_scale_ * self._posterior(queries).at(queries.X)[0]
 
     # ------------------------------------------------------------------ private
 
@@ -229,13 +203,7 @@ class SparseGaussianProcessRegressor(Regressor):
         theta, Z = parts(found.x)
         return f.kernel.with_theta(theta.numpy(force=True)), Z
 
-    def _posterior(self, queries: Queries) -> InducingPosterior:
-        Z, U, mean, factor = (
-            queries.tensor(v) for v in (self.inducing_points_, self.whitening_, self.mean_, self.factor_)
-        )
-        return InducingPosterior(split_noise(self.kernel_, Z)[0], Z, U, mean, factor)
-
     def _check_learned(self) -> None:
         super()._check_learned()
         if self.__sklearn_is_fitted__():
-            check_posterior(self, 1)
+            check_posterior(self, int(np.prod(self.target_shape_)), 1)

@@ -37,9 +37,9 @@ from torch.linalg import solve_triangular
 
 from ..core import Method, iterate, log, param
 from ..core.errors import UnreadableError
-from ..core.inputs import Data, Queries
+from ..core.inputs import Data
 from .kernel import Kernel
-from .sparse_gaussian_process_inducing import InducingPosterior, blocks, check_posterior, split_noise, spread, whitened
+from .sparse_gaussian_process_inducing import blocks, check_posterior, split_noise, spread, whitened
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class StochasticGaussianProcess(Method):
 
     @abstractmethod
     def _expected(self, mean: torch.Tensor, variance: torch.Tensor, y: torch.Tensor, noise: torch.Tensor) -> Expected:
-        """The expected log likelihood of targets y (b,) whose functions have these means and variances (b, C)."""
+        """The expected log likelihood of targets y (b, ...) whose functions have these means and variances (b, C)."""
 
     # ------------------------------------------------------------------ learning
 
@@ -135,15 +135,9 @@ class StochasticGaussianProcess(Method):
                 run.settle(X, y, w)
         run.keep()
 
-    def _posterior(self, queries: Queries) -> InducingPosterior:
-        Z, U, mean, factor = (
-            queries.tensor(v) for v in (self.inducing_points_, self.whitening_, self.mean_, self.factor_)
-        )
-        return InducingPosterior(split_noise(self.kernel_, Z)[0], Z, U, mean, factor)
-
     def _check_stochastic(self, C: int) -> None:
         """Refuse stored values that no fit gives."""
-        check_posterior(self, C)
+        check_posterior(self, C, C)
         P, size = len(self.kernel_.theta), np.asarray(self.inducing_points_).size
         if np.shape(getattr(self, "moments_", None)) != (2, P + size) or np.shape(getattr(self, "start_", None)) != (
             P,

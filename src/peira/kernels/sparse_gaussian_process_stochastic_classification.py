@@ -37,7 +37,7 @@ from ..numerics.logistic_normal import log_expected_sigmoid, log_expected_softma
 from .constant import WhiteKernel
 from .kernel import Kernel
 from .sparse_gaussian_process import SHORTER, SparseEvidence, start
-from .sparse_gaussian_process_inducing import given_inducing, open_kernel, scale_of
+from .sparse_gaussian_process_inducing import given_inducing, open_kernel, posterior_of, scale_of
 from .sparse_gaussian_process_stochastic import Expected, StochasticGaussianProcess, opened_rows
 
 SAMPLE = 2_000  # rows from which to start
@@ -117,7 +117,7 @@ class StochasticGaussianProcessClassifier(ProbabilisticClassifier, StochasticGau
         return self._take(self._continue(X, y, sample_weight, classes=classes), whole=False)
 
     def _scores(self, queries: Queries) -> torch.Tensor:
-        mean, variance = self._posterior(queries).at(queries.X)
+        mean, variance = posterior_of(self, queries).at(queries.X)
         if mean.shape[1] == 1:
             return log_expected_sigmoid(mean[:, 0], variance[:, 0].sqrt())
         return log_expected_softmax(mean, variance.sqrt().diag_embed())
@@ -146,7 +146,7 @@ class StochasticGaussianProcessClassifier(ProbabilisticClassifier, StochasticGau
         shares = torch.bincount(codes, weights=w) / w.sum()
         y = (codes == (shares - 0.5).abs().argmin()).to(X)
         mean, std = scale_of(y, w)
-        few = SparseEvidence(kernel + WhiteKernel(0.3, "fixed"), X, (y - mean) / std, w, "vfe", 0.0)
+        few = SparseEvidence(kernel + WhiteKernel(0.3, "fixed"), X, ((y - mean) / std)[:, None], w, "vfe", 0.0)
         scales = SHORTER if self.kernel is None else SHORTER[:1]
         found, Z = start(few, given_inducing(self, data), self.n_inducing, self.prior_spread, scales)
         return kernel.with_theta(found.theta), Z

@@ -8,13 +8,15 @@ is that of `SparseGaussianProcessRegressor` (method "vfe"); for normal noise a r
 
 .. math:: E \log p(y_n | f_n) = -\frac{1}{2} \log 2 \pi \sigma^2 - \frac{(y_n - \mu_n)^2 + s_n^2}{2 \sigma^2}
 
+Several targets are functions of their own that share kernel, noise and inducing inputs; their shares add up.
+
 **A stream**: each call of ``partial_fit`` makes one pass over its rows. The first call sets the scales and picks the
 inducing inputs, so it should bring some hundred rows that look like those to come.
 
 **Use it** where rows come in parts or are millions. Where all of them fit, `SparseGaussianProcessRegressor` reaches a
 higher bound in less time, and knows when it is done.
 
-Cost: T (b + M) M^2 for T batches of b rows, and N M^2 for the last pass; a prediction M^2.
+Cost: T (b + M) M^2 for T batches of b rows, and N M^2 for the last pass; a prediction M^2. K targets: K times that.
 
 Reference: Hensman, Fusi & Lawrence (2013), UAI, 282-290.
 """
@@ -22,20 +24,21 @@ Reference: Hensman, Fusi & Lawrence (2013), UAI, 282-290.
 import math
 from typing import Any, Self
 
+import numpy as np
 import torch
 
-from ..core import Card, Regressor, param
-from ..core.inputs import Data, Queries
-from ..core.predictive import Normal
+from ..core import Card, param
+from ..core.inputs import Data
 from .kernel import Kernel
 from .sparse_gaussian_process import SHORTER, SparseEvidence, start
-from .sparse_gaussian_process_inducing import given_inducing, open_kernel, scale_of, split_noise
+from .sparse_gaussian_process_answers import InducingRegressor
+from .sparse_gaussian_process_inducing import given_inducing, open_kernel
 from .sparse_gaussian_process_stochastic import Expected, StochasticGaussianProcess, opened_rows
 
 SAMPLE = 2_000  # rows from which to start
 
 
-class StochasticGaussianProcessRegressor(Regressor, StochasticGaussianProcess):
+class StochasticGaussianProcessRegressor(InducingRegressor, StochasticGaussianProcess):
     """Gaussian process regression by inducing inputs and minibatches.
 
     Attributes
@@ -43,9 +46,9 @@ class StochasticGaussianProcessRegressor(Regressor, StochasticGaussianProcess):
     kernel_ : Kernel
         With learned hyper-parameters, of the targets as they were scaled by ``normalize_y``.
     inducing_points_ : array of shape (M, D)
-    noise_variance_ : float
+    noise_variance_ : float, or array of shape (K,) for targets (N, K)
         Of the targets' noise, in their unit squared.
-    target_mean_, target_scale_ : float
+    target_mean_, target_scale_ : float, or array of shape (K,)
     jitter_ : float
         What was added to the variance at each inducing input.
     history_ : dict
@@ -68,6 +71,7 @@ class StochasticGaussianProcessRegressor(Regressor, StochasticGaussianProcess):
         reference="Hensman, Fusi & Lawrence (2013)",
         cost="T M^2 (b + M) + N M^2, M inducing inputs, b rows a batch",
         incremental="approximate",
+        multi_output=True,
         on_request="it learns from minibatches for minutes",
         largest={"D": 100},
     )
@@ -87,7 +91,7 @@ class StochasticGaussianProcessRegressor(Regressor, StochasticGaussianProcess):
         Parameters
         ----------
         X : array, frame or tensor of shape (N, D)
-        y : array or tensor of shape (N,)
+        y : array or tensor of shape (N,) or (N, K)
         sample_weight : array of shape (N,), optional
             Non-negative; a weight of two counts as two equal rows.
         """
@@ -103,43 +107,33 @@ class StochasticGaussianProcessRegressor(Regressor, StochasticGaussianProcess):
         """
         return self._take(self._continue(X, y, sample_weight), whole=False)
 
-    def predict_dist(self, X: Any) -> Normal:
-        """Predictive distribution of each row's target, noise included, in the target's unit. Costs N M^2."""
-        queries = self._queries(X)
-        mean, variance = self._posterior(queries).at(queries.X)
-        std = (variance[:, 0] * self.target_scale_**2 + self.noise_variance_).sqrt()
-        return Normal(self.target_mean_ + self.target_scale_ * mean[:, 0], std, as_numpy=queries.as_numpy)
-
-    def _predict(self, queries: Queries) -> torch.Tensor:
-        return self.target_mean_ + self.target_scale_ * self._posterior(queries).at(queries.X)[0]
-
     # ------------------------------------------------------------------ private
 
     def _take(self, data: Data, *, whole: bool) -> Self:
         rows, X, w = opened_rows(data)
-        y = data.Y[rows, 0]
+        Y = data.Y[rows]
         if not hasattr(self, "kernel_"):
             kernel = open_kernel(self.kernel, data, type(self).__name__, noisy=True)
-            self.target_mean_, self.target_scale_ = scale_of(y, w) if self.normalize_y else (0.0, 1.0)
+            self._measure(data, Y, w, normalise=self.normalize_y)
             part = data.rng().permutation(len(w))[:SAMPLE]
-            targets = (y[part] - self.target_mean_) / self.target_scale_
-            few = SparseEvidence(kernel, X[part], targets, w[part], "vfe", 0.0)
+            mean, scale = self._units(data)
+            few = SparseEvidence(kernel, X[part], (Y[part] - mean) / scale, w[part], "vfe", 0.0)
             scales = SHORTER if self.kernel is None else SHORTER[:1]
             first, Z = start(few, given_inducing(self, data), self.n_inducing, self.prior_spread, scales)
-            self._launch(data, first, Z, 1)
+            self._launch(data, first, Z, Y.shape[1])
             self.start_ = kernel.theta
-        self._learn(data, X, (y - self.target_mean_) / self.target_scale_, w, whole=whole)
-        noise = split_noise(self.kernel_, data.X[:0, 0])[1]
-        self.noise_variance_ = float(noise) * self.target_scale_**2
+        mean, scale = self._units(data)
+        self._learn(data, X, (Y - mean) / scale, w, whole=whole)
+        self._keep_noise(data)
         return self
 
     def _expected(self, mean: torch.Tensor, variance: torch.Tensor, y: torch.Tensor, noise: torch.Tensor) -> Expected:
-        r = y[:, None] - mean
-        square = (r.square() + variance)[:, 0]
-        value = -(math.log(2 * math.pi) + noise.log() + square / noise) / 2
-        return Expected(value, r / noise, (1 / noise).expand_as(r), (square / noise - 1) / noise / 2)
+        r = y - mean
+        share = (r.square() + variance) / noise
+        value = -(math.log(2 * math.pi) + noise.log() + share).sum(1) / 2
+        return Expected(value, r / noise, (1 / noise).expand_as(r), (share - 1).sum(1) / noise / 2)
 
     def _check_learned(self) -> None:
         super()._check_learned()
         if self.__sklearn_is_fitted__():
-            self._check_stochastic(1)
+            self._check_stochastic(int(np.prod(self.target_shape_)))
