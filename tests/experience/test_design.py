@@ -147,6 +147,33 @@ def test_tensors_stay_tensors(seed):
     assert torch.allclose(design.inverse_transform(Z), X)
 
 
+@pytest.mark.parametrize("together", [1, 50, 10**6])
+@pytest.mark.parametrize("impute", ["median", "mean", "most_frequent"])
+def test_columns_encoded_together_are_as_if_each_were_alone(impute, together, seed, monkeypatch):
+    monkeypatch.setattr("peira.experience.design.TOGETHER", together)
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(9, 14)).round(1) * 10.0 ** rng.integers(-3, 4, 14)
+    X[rng.random(X.shape) < 0.2] = np.nan
+    X[:, 3], X[:, 4], X[1:, 5], X[:, 6] = np.nan, 2.0, 1.0, rng.integers(0, 2, 9)
+    table = {f"c{i}": column for i, column in enumerate(X.T)}
+    table["c8"] = np.array([None, *"SMMLSML", "S"], object)
+    kinds = {"c8": ["S", "M", "L"], "c2": "ignored"}
+    design = DesignMatrix(kinds=kinds, impute=impute, indicators=False)
+    alone = [
+        DesignMatrix(kinds={n: k for n, k in kinds.items() if n == name}, impute=impute, indicators=False).fit(
+            {name: v}
+        )
+        for name, v in table.items()
+    ]
+    expected = np.hstack([one.transform({name: table[name]}) for name, one in zip(table, alone, strict=True)])
+    np.testing.assert_allclose(design.fit_transform(table), expected, rtol=1e-12, atol=1e-12)
+    assert design.notes_ == [note for one in alone for note in one.notes_]
+    table["c11"] = np.where(np.arange(9) == 6, np.inf, table["c11"])
+    for refuse in (design.transform, design.fit):
+        with pytest.raises(DataError, match=r"'c11' holds 1 infinite values \(first in row 7\)"):
+            refuse(table)
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
 @pytest.mark.parametrize("N", [1, 2, 3])
 def test_little_and_extreme(N, scale, seed):

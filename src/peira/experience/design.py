@@ -28,8 +28,8 @@ Costs N D in time; N D' in memory, for D' columns written.
 Hastie, Tibshirani & Friedman (2009), section 2.2 (dummy variables) and 9.6 (missing predictors).
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -46,6 +46,9 @@ from .kinds import KINDS, kind_of
 from .naming import count
 from .profile import missing_in, summarise
 from .table import Table
+
+TOGETHER = 1 << 18
+"""Numbers that are encoded in one pass: enough that columns by the thousand cost little, and they stay near the CPU."""
 
 
 class DesignMatrix(Transformer):
@@ -106,9 +109,7 @@ class DesignMatrix(Transformer):
             raise DataError(f"kinds names a column {name!r} that is not there; {closest(name, table.names)}")
         self.n_features_in_ = len(table.names)
         self.notes_: list[str] = []
-        seen: dict[bytes, str] = {}
-        encoders = [self._learn(name, table, named, seen) for name in table.names]
-        self.plans_ = [{"kind": e.kind, **asdict(e)} for e in encoders]
+        self.plans_ = [{"kind": e.kind, **vars(e)} for e in self._learn(table, named)]
         return self
 
     def transform(self, X: Any) -> Any:
@@ -133,10 +134,13 @@ class DesignMatrix(Transformer):
         start = int(self.intercept)
         out = np.empty((len(table), start + sum(len(e.labels()) for e in encoders)))
         out[:, :start] = 1.0
-        for name, encoder in zip(table.names, encoders, strict=True):
-            stop = start + len(encoder.labels())
-            encoder.encode(table[name], table.rows, out[:, start:stop])
-            start = stop
+        names = iter(table.names)
+        for cls, run in itertools.groupby(encoders, type):
+            for part in _parts(list(run), len(table)):
+                stop = start + sum(len(e.labels()) for e in part)
+                columns = [table[name] for name in itertools.islice(names, len(part))]
+                cls.encode_run(part, columns, table.rows, out[:, start:stop])
+                start = stop
         return _like(X, out)
 
     def inverse_transform(self, X: Any) -> Any:
@@ -195,37 +199,62 @@ class DesignMatrix(Transformer):
 
     # ---------------------------------------------------------------- private
 
-    def _learn(self, name: str, table: Table, named: bool, seen: dict[bytes, str]) -> Encoder:
-        """The encoder of one column; ``seen`` maps each pattern of missing rows to the column that says it."""
-        column = table[name]
-        kind, reason = self._kind(name, table, named)
-        if kind == "constant":
-            encoder: Encoder = Dropped(name, reason, _only_value(column))
-        elif kind in ("identifier", "text", "ignored"):
-            encoder = Dropped(name, f"it is taken for {kind}" if reason == "declared" else f"{kind}, {reason}")
-        else:
-            gone = missing_in(column)
-            first = seen.setdefault(gone.tobytes(), name) if gone.any() and self.indicators else None
-            encoder = self._encoder(kind, name, column, table.rows, first == name, first not in (None, name))
-            if first not in (None, name):
-                self.notes_.append(f"column {name!r} is missing in the same rows as {first!r}, whose indicator says so")
-        self._note(encoder, column)
-        return encoder
+    def _learn(self, table: Table, named: bool) -> list[Encoder]:
+        """The encoders of all columns: those of numbers together, the others one by one."""
+        encoders: dict[str, Encoder] = {}
+        numbers: dict[str, tuple[list[str] | None, bool]] = {}
+        seen: dict[bytes, str] = {}  # each pattern of missing rows, and the first column that has it
+        sayers: dict[str, str] = {}  # whose indicator says which rows are missing
+        n_missing: dict[str, int] = {}
+        for name in table.names:
+            column = table[name]
+            kind, reason = self._kind(name, table, named)
+            if kind == "constant":
+                encoders[name] = Dropped(name, reason, _only_value(column))
+                continue
+            if kind in ("identifier", "text", "ignored"):
+                encoders[name] = Dropped(
+                    name, f"it is taken for {kind}" if reason == "declared" else f"{kind}, {reason}"
+                )
+                continue
+            if (gone := missing_in(column)).any():
+                n_missing[name] = int(gone.sum())
+                if self.indicators:
+                    sayers[name] = seen.setdefault(gone.tobytes(), name)
+            indicator = sayers.get(name) == name
+            if kind in ("datetime", "categorical", "boolean"):
+                blank = name in sayers and not indicator
+                encoders[name] = self._encoder(kind, name, column, table.rows, indicator, blank)
+            else:
+                numbers[name] = (kind if isinstance(kind, list) else None, indicator)
+        for part in _parts(list(numbers), len(table)):
+            learned = Numeric.learn(
+                part,
+                [table[name] for name in part],
+                table.rows,
+                impute=self.impute,
+                standardise=self.standardise,
+                indicators=[numbers[name][1] for name in part],
+                orders=[numbers[name][0] for name in part],
+            )
+            encoders.update(zip(part, learned, strict=True))
+        for name in table.names:
+            if (sayer := sayers.get(name, name)) != name:
+                self.notes_.append(f"column {name!r} is missing in the same rows as {sayer!r}, whose indicator says so")
+            self._note(encoders[name], table[name], n_missing.get(name, 0))
+        return [encoders[name] for name in table.names]
 
     def _encoder(
-        self, kind: str | list[str], name: str, column: np.ndarray, rows: np.ndarray, indicator: bool, blank: bool
+        self, kind: str, name: str, column: np.ndarray, rows: np.ndarray, indicator: bool, blank: bool
     ) -> Encoder:
+        """The encoder of a column of dates or words."""
         if kind == "datetime":
             return Dates.learn(name, column, rows, standardise=self.standardise, indicator=indicator)
-        if kind in ("categorical", "boolean"):
-            size = {"min_share": self.min_share, "max_levels": self.max_levels}
-            shape = {"reference": self.reference, "boolean": kind == "boolean", "indicator": indicator, "blank": blank}
-            return Levels.learn(name, column, **size, **shape)
-        order = kind if isinstance(kind, list) else None
-        options = {"impute": self.impute, "standardise": self.standardise, "indicator": indicator, "order": order}
-        return Numeric.learn(name, column, rows, **options)
+        size = {"min_share": self.min_share, "max_levels": self.max_levels}
+        shape = {"reference": self.reference, "boolean": kind == "boolean", "indicator": indicator, "blank": blank}
+        return Levels.learn(name, column, **size, **shape)
 
-    def _note(self, encoder: Encoder, column: np.ndarray) -> None:
+    def _note(self, encoder: Encoder, column: np.ndarray, n_missing: int) -> None:
         """State what was left out, pooled or filled."""
         name = encoder.name
         if isinstance(encoder, Dropped):
@@ -235,10 +264,10 @@ class DesignMatrix(Transformer):
             shown = ", ".join(repr(level[:40]) for level in list(rare)[:5]) + (" ..." if len(rare) > 5 else "")
             rows = count(sum(rare.values()), "row")
             self.notes_.append(f"column {name!r}: {count(len(rare), 'rare level')} in one column ({shown}; {rows})")
-        elif isinstance(encoder, Numeric) and (gone := missing_in(column)).any():
+        elif isinstance(encoder, Numeric) and n_missing:
             fill = encoder.fill if encoder.order is None else encoder.order[round(encoder.fill)]
             how = self.impute.replace("_", " ")
-            self.notes_.append(f"column {name!r}: {count(gone.sum(), 'missing value')} filled with the {how}, {fill}")
+            self.notes_.append(f"column {name!r}: {count(n_missing, 'missing value')} filled with the {how}, {fill}")
 
     def _kind(self, name: str, table: Table, named: bool) -> tuple[Any, str]:
         """The declared kind of a column, else the inferred one; unnamed numbers are numbers."""
@@ -314,6 +343,12 @@ class DesignMatrix(Transformer):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = tags.input_tags.categorical = True
         return tags
+
+
+def _parts(columns: list, N: int) -> Iterator[list]:
+    """Neighbouring columns of N rows in parts of at most so many numbers that are taken together."""
+    n = max(1, TOGETHER // N)
+    return (columns[i : i + n] for i in range(0, len(columns), n))
 
 
 def _only_value(column: np.ndarray) -> float | str | None:

@@ -10,6 +10,7 @@ from ..core.method import Method
 from ..core.params import Parameter
 from ..core.registry import get_method, methods
 from .model import SPLINE_DF, TableModel
+from .price import price
 from .question import Question, Targeted
 
 _LARGEST_DESIGN = 5_000_000  # numbers in a design with basis functions, times the classes
@@ -62,7 +63,7 @@ class Candidate:
 def candidates(
     question: Question, *, wanted: str | list[str] = "all", sizes: dict[str, int], trials: int
 ) -> list[Candidate]:
-    """The candidates for a question, baseline first, then in order of what a fit costs.
+    """The candidates for a question, baseline first, then in order of what their fits cost: the cheap ones first.
 
     Parameters
     ----------
@@ -104,8 +105,17 @@ def candidates(
         if name != baseline and not question.offers(found[name], named=wanted != "all"):
             continue
         chosen.append(_candidate(name, question, name == baseline, sizes, trials, named=wanted != "all"))
-    # What learns from the things as they are comes before what sees their numbers as columns.
-    return sorted(chosen, key=lambda c: (not c.baseline, c.cls.card.data != question.data, not c.cls.card.exact, c.id))
+
+    def turn(c: Candidate) -> tuple:
+        card = c.cls.card
+        # What learns from the things as they are comes before what sees their numbers as columns.
+        other = card.data != question.data
+        # With a target, closed forms are the quick and telling ones; without one they look at all pairs of rows.
+        searches = not card.exact and isinstance(question, Targeted)
+        spent = price(card.cost, sizes) * c.trials * len(c.expansions) if question.data == "table" else 0.0
+        return not c.baseline, other, searches, spent, not card.exact, c.id
+
+    return sorted(chosen, key=turn)
 
 
 def _beyond(card: Card, sizes: dict[str, int], expansion: str = "none") -> str | None:

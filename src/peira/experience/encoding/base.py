@@ -1,7 +1,8 @@
 """What all encoders share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, get_args, get_origin
+from typing import Any, ClassVar, Self, get_args, get_origin
 
 import numpy as np
 
@@ -18,6 +19,19 @@ class Encoder:
     def labels(self) -> list[str]:
         """What follows the column's name in the names of the columns written."""
         raise NotImplementedError
+
+    def encode(self, column: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+        """Write the columns for ``column`` (N,) into ``out`` (N, width); ``rows`` (N,) are named in messages."""
+        raise NotImplementedError
+
+    @classmethod
+    def encode_run(cls, encoders: Sequence[Self], columns: list[np.ndarray], rows: np.ndarray, out: np.ndarray) -> None:
+        """Write what neighbours of this kind have to write; one after another, unless the kind does it at once."""
+        start = 0
+        for encoder, column in zip(encoders, columns, strict=True):
+            stop = start + len(encoder.labels())
+            encoder.encode(column, rows, out[:, start:stop])
+            start = stop
 
     def check(self) -> None:
         """Raise TypeError unless every field has its type and every number is finite."""
@@ -41,13 +55,16 @@ class Dropped(Encoder):
         """Nothing is written."""
 
 
-def moments(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation (divisor N), safe against overflow."""
+def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (divisor N) along the last axis, safe against overflow."""
     # A power of two as the unit: dividing by it is exact.
-    unit = 2.0 ** (int(np.frexp(max(abs(float(values.min())), abs(float(values.max())), np.finfo(float).tiny))[1]) - 1)
-    parts = values / unit
-    mean = float(parts.mean())
-    return mean * unit, max(float(np.sqrt(((parts - mean) ** 2).mean())) * unit, np.finfo(float).tiny)
+    tiny = np.finfo(float).tiny
+    largest = np.maximum(np.maximum(np.abs(values.min(-1)), np.abs(values.max(-1))), tiny)
+    unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
+    parts = values / unit[..., None]
+    mean = parts.mean(-1)
+    parts -= mean[..., None]
+    return mean * unit, np.maximum(np.sqrt(np.square(parts, out=parts).mean(-1)) * unit, tiny)
 
 
 def _fits(value: Any, kind: Any) -> bool:

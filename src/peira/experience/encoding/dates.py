@@ -54,7 +54,8 @@ class Dates(Encoder):
         if not len(held) or (held.min() == held.max() and not indicator):
             return Dropped(name, "the same date in every row" if len(held) else "no date at all")
         fill = float(np.median(held))
-        mean, scale = moments(np.where(gone, fill, days)) if standardise and held.min() < held.max() else (fill, 1.0)
+        varied = standardise and held.min() < held.max()
+        mean, scale = map(float, moments(np.where(gone, fill, days))) if varied else (fill, 1.0)
         cycles = cycles_of(column[~gone])
         parts = [part for part, turn in cycles.items() if len(np.unique(np.floor(turn * CYCLES[part]))) > 1]
         return cls(name, fill, mean, scale, parts, indicator)
@@ -64,7 +65,7 @@ class Dates(Encoder):
         return [":time", *waves, *([f"={MISSING}"] if self.indicator else [])]
 
     def encode(self, column: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-        """As `Numeric.encode`."""
+        """As `Encoder.encode`."""
         days, column, gone = _days(self.name, column, rows)
         out[:, 0] = (np.where(gone, self.fill, days) - self.mean) / self.scale
         cycles = cycles_of(np.where(gone, np.datetime64("1970-01-01", "us"), column))

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Levels(Encoder):
         ]
 
     def encode(self, column: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-        """As `Numeric.encode`. A level never seen goes to the pooled ones; where there are none, the
+        """As `Encoder.encode`. A level never seen goes to the pooled ones; where there are none, the
         row gets the average of all rows, so that the level changes nothing."""
         K = len(self.levels)
         NONE, UNKNOWN = out.shape[1], out.shape[1] + 1
@@ -73,7 +73,8 @@ class Levels(Encoder):
         if self.base is not None:
             place[self.base] = NONE
         place[None] = K + self.other if self.indicator else NONE if self.blank else UNKNOWN
-        codes = np.array([place.get(word, K if self.other else UNKNOWN) for word in to_words(column).tolist()], np.intp)
+        words, each = _spelt(column)
+        codes = np.array([place.get(word, K if self.other else UNKNOWN) for word in words], np.intp)[each]
         # One row of numbers for each case, then one gather: faster than writing column by column.
         cases = np.vstack([np.eye(NONE), np.zeros(NONE), self.shares])
         out[:] = cases[codes]
@@ -108,12 +109,18 @@ def to_words(column: np.ndarray) -> np.ndarray:
     """The column as words with None: a whole number as its digits, so that 1, 1.0 and "1" are one level."""
     if column.dtype.kind == "O":
         return column
-    gone = missing_in(column)
-    if column.dtype.kind == "f":
-        spell = {
-            v: str(int(v)) if v == v and abs(v) < 1e16 and v == int(v) else repr(v) for v in set(column[~gone].tolist())
-        }
-        return np.array([None if g else spell[v] for v, g in zip(column.tolist(), gone.tolist(), strict=True)], object)
-    words = column.astype(str).astype(object)
-    words[gone] = None
-    return words
+    words, each = _spelt(column)
+    return np.array(words, object)[each]
+
+
+def _spelt(column: np.ndarray) -> tuple[list[str | None], Any]:
+    """Words, and for each row which of them it holds; other values than words are spelt once each."""
+    if column.dtype.kind == "O":
+        return column.tolist(), slice(None)
+    values, each = np.unique(column, return_inverse=True)
+    spelt = map(_spell, values.tolist()) if column.dtype.kind == "f" else values.astype(str).tolist()
+    return [None if gone else word for word, gone in zip(spelt, missing_in(values).tolist(), strict=True)], each
+
+
+def _spell(v: float) -> str:
+    return str(int(v)) if abs(v) < 1e16 and v == int(v) else repr(v)

@@ -5,8 +5,9 @@
 with a missing :math:`x` replaced by the fill value, and a second column that says so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -31,35 +32,43 @@ class Numeric(Encoder):
     @classmethod
     def learn(
         cls,
-        name: str,
-        column: np.ndarray,
+        names: list[str],
+        columns: list[np.ndarray],
         rows: np.ndarray,
         *,
         impute: str,
         standardise: bool,
-        indicator: bool,
-        order: list[str] | None,
-    ) -> Encoder:
-        """The encoder of a column of numbers; `Dropped` where all are equal."""
-        if order is not None:
-            unknown = next((w for w in to_words(column) if w is not None and w not in order), None)
-            if unknown is not None:
-                raise DataError(f"column {name!r} holds {unknown!r}, which is not among its levels {', '.join(order)}")
-        values = to_numbers(name, column, rows, order)
+        indicators: list[bool],
+        orders: list[list[str] | None],
+    ) -> list[Encoder]:
+        """The encoders of columns of numbers, all in one pass; `Dropped` where all values of one are equal."""
+        for name, column, order in zip(names, columns, orders, strict=True):
+            words = [] if order is None else [w for w in to_words(column) if w is not None and w not in order]
+            if words:
+                raise DataError(
+                    f"column {name!r} holds {words[0]!r}, which is not among its levels {', '.join(order or ())}"
+                )
+        values = to_numbers(names, columns, rows, orders)
         gone = np.isnan(values)
-        held = values[~gone]
-        if not len(held):
-            return Dropped(name, "no value at all")
-        low, high = float(held.min()), float(held.max())
-        if low == high and not indicator:
-            return Dropped(name, "the same value in every row", value=low if order is None else None)
-        fill = _fill(held, impute)
-        mean, scale = 0.0, 1.0
-        if standardise and low < high:
-            mean, scale = moments(np.where(gone, fill, values))
-        elif standardise:
-            mean = fill
-        return cls(name, fill, mean, scale, indicator, order)
+        held = values.shape[1] - gone.sum(1)
+        low, high = np.fmin.reduce(values, 1), np.fmax.reduce(values, 1)
+        fill = np.where(held > 0, _fill(values, gone, held, impute), 0.0)
+        if gone.any():
+            values = np.where(gone, fill[:, None], values)
+        mean, scale = np.zeros_like(fill), np.ones_like(fill)
+        if standardise:
+            varied, (m, s) = low < high, moments(values)
+            mean, scale = np.where(varied, m, fill), np.where(varied, s, 1.0)
+        learned: list[Encoder] = []
+        numbers = (v.tolist() for v in (held, low, high, fill, mean, scale))
+        for name, n, lo, hi, *plan, indicator, order in zip(names, *numbers, indicators, orders, strict=True):
+            if not n:
+                learned.append(Dropped(name, "no value at all"))
+            elif lo == hi and not indicator:
+                learned.append(Dropped(name, "the same value in every row", value=lo if order is None else None))
+            else:
+                learned.append(cls(name, *plan, indicator, order))
+        return learned
 
     def check(self) -> None:
         """As `Encoder.check`; a declared order has levels."""
@@ -70,19 +79,26 @@ class Numeric(Encoder):
     def labels(self) -> list[str]:
         return ["", f"={MISSING}"] if self.indicator else [""]
 
-    def encode(self, column: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-        """Write the columns for ``column`` (N,) into ``out`` (N, width)."""
-        values = to_numbers(self.name, column, rows, self.order)
+    @classmethod
+    def encode_run(cls, encoders: Sequence[Self], columns: list[np.ndarray], rows: np.ndarray, out: np.ndarray) -> None:
+        """As `Encoder.encode_run`, in one pass."""
+        values = to_numbers([e.name for e in encoders], columns, rows, [e.order for e in encoders])
+        fill, mean, scale = np.array([(e.fill, e.mean, e.scale) for e in encoders]).T[:, :, None]
         gone = np.isnan(values)
         if gone.any():
-            values = np.where(gone, self.fill, values)
+            values = np.where(gone, fill, values)
         # Divided before the difference is taken only where that could overflow.
         with np.errstate(over="ignore"):
-            out[:, 0] = (values - self.mean) / self.scale
-        if not np.isfinite(out[:, 0]).all():
-            out[:, 0] = values / self.scale - self.mean / self.scale
-        if self.indicator:
-            out[:, 1] = gone
+            numbers = (values - mean) / scale
+        if not (finite := np.isfinite(numbers).all(1)).all():
+            numbers[~finite] = values[~finite] / scale[~finite] - mean[~finite] / scale[~finite]
+        said = np.array([e.indicator for e in encoders])
+        if not said.any():
+            out[:] = numbers.T
+            return
+        place = np.arange(len(said)) + np.cumsum(said) - said
+        out[:, place] = numbers.T
+        out[:, place[said] + 1] = gone[said].T
 
     def unknown(self, column: np.ndarray) -> dict[str, int]:
         """Words of ``column`` that are not among the declared levels, with their counts."""
@@ -101,45 +117,64 @@ class Numeric(Encoder):
         return values
 
 
-def to_numbers(name: str, column: np.ndarray, rows: np.ndarray, order: list[str] | None = None) -> np.ndarray:
-    """The column as float64 with NaN; levels in a declared order as their places.
+def to_numbers(
+    names: list[str], columns: list[np.ndarray], rows: np.ndarray, orders: list[list[str] | None]
+) -> np.ndarray:
+    """Columns (N,) as the rows of one float64 array (D, N) with NaN; levels in a declared order as their places.
 
     Raises
     ------
     DataError
         If a value is no number, or is infinite; the message names the column and the row.
     """
+    read = [
+        column if order is None and column.dtype.kind == "f" else _read(name, column, rows, order)
+        for name, column, order in zip(names, columns, orders, strict=True)
+    ]
+    values = np.stack(read, dtype=np.float64)
+    infinite = np.isinf(values)
+    if infinite.any():
+        d = int(infinite.any(1).argmax())
+        raise DataError(
+            f"column {names[d]!r} holds {infinite[d].sum()} infinite values (first in row "
+            f"{rows[infinite[d].argmax()]}); drop or clip them, or make them missing"
+        )
+    return values
+
+
+def _read(name: str, column: np.ndarray, rows: np.ndarray, order: list[str] | None) -> np.ndarray:
     if order is not None:
         place = {level: float(k) for k, level in enumerate(order)}
         return np.array([place.get(word, np.nan) for word in to_words(column).tolist()], np.float64)
     if column.dtype.kind == "M":
         raise DataError(f"column {name!r} holds dates where numbers are expected")
-    if column.dtype.kind == "O":
-        numbers = np.full(len(column), np.nan)
-        for i, word in enumerate(column.tolist()):
-            if word is not None:
-                try:
-                    numbers[i] = float(word)
-                except ValueError:
-                    raise DataError(
-                        f"column {name!r} holds {word[:40]!r} in row {rows[i]} where a number is expected; "
-                        "mend it or leave it empty"
-                    ) from None
-        column = numbers
-    values = column.astype(np.float64, copy=False)
-    infinite = np.isinf(values)
-    if infinite.any():
-        raise DataError(
-            f"column {name!r} holds {infinite.sum()} infinite values (first in row {rows[infinite.argmax()]}); "
-            "drop or clip them, or make them missing"
-        )
-    return values
+    if column.dtype.kind != "O":
+        return column
+    numbers = np.full(len(column), np.nan)
+    for i, word in enumerate(column.tolist()):
+        if word is not None:
+            try:
+                numbers[i] = float(word)
+            except ValueError:
+                raise DataError(
+                    f"column {name!r} holds {word[:40]!r} in row {rows[i]} where a number is expected; "
+                    "mend it or leave it empty"
+                ) from None
+    return numbers
 
 
-def _fill(held: np.ndarray, impute: str) -> float:
+def _fill(values: np.ndarray, gone: np.ndarray, held: np.ndarray, impute: str) -> np.ndarray:
+    """What stands for the missing values of each row of (D, N), of which ``held`` are there."""
     if impute == "mean":
-        return moments(held)[0]
+        return moments(np.where(gone, 0.0, values))[0] * (values.shape[1] / np.maximum(held, 1))
     if impute == "median":
-        return float(np.median(held / 2) * 2)
+        below, above = np.maximum(held - 1, 0) // 2, held // 2
+        ordered = np.partition(values, np.unique([below, above]), axis=1)  # missing values come last
+        row = np.arange(len(values))
+        return ordered[row, below] / 2 + ordered[row, np.minimum(above, values.shape[1] - 1)] / 2
+    return np.array([_most_frequent(column[~empty]) for column, empty in zip(values, gone, strict=True)])
+
+
+def _most_frequent(held: np.ndarray) -> float:
     values, counts = np.unique(held, return_counts=True)
-    return float(values[counts.argmax()])
+    return values[counts.argmax()] if len(held) else np.nan
