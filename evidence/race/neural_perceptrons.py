@@ -109,7 +109,8 @@ def scikit(X, y, hidden, batch, epochs, *, numbers=False):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return (MLPRegressor if numbers else MLPClassifier)(
-                hidden, alpha=0.0, batch_size=batch, max_iter=epochs, random_state=0, n_iter_no_change=epochs + 1
+                hidden_layer_sizes=hidden, alpha=0.0, batch_size=batch, max_iter=epochs, random_state=0,
+                n_iter_no_change=epochs + 1,
             ).fit(X, y)  # fmt: skip
 
     return fit

@@ -1,74 +1,78 @@
 """A training that is killed at any moment, and resumed, ends with the very same weights."""
 
-import os
 import random
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
 from torch import nn
 
-from peira.core.errors import ParameterError, UnreadableError
+from peira.core.errors import UnreadableError
 from peira.training import InMemory, Training, checkpointing, minimise
 
 SCRIPT = """
-import sys, torch
+import os, signal, sys, time, torch
 from torch import nn
 from peira.training import InMemory, Training, checkpointing, minimise
 
 torch.set_num_threads(1)
-folder, out, pause = sys.argv[1], sys.argv[2], float(sys.argv[3])
-g = torch.Generator().manual_seed(0)
-X = torch.randn(64, 5, generator=g)
-y = X.sum(1, keepdim=True).sin()
-torch.manual_seed(1)
-net = nn.Sequential(nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 1))
-training = Training(updates=90, batch_size=10, schedule="cosine", average=0.9, clip=1.0, patience=50)
 
-def loss(x, t):
-    if net.training and pause:
-        import time
-        time.sleep(pause)
-    return ((net(x) - t) ** 2).mean()
 
-def evaluate():
-    return {"loss": float(((net(X[:20]) - y[:20]) ** 2).mean())}
+def life(folder, out, pause):
+    g = torch.Generator().manual_seed(0)
+    X = torch.randn(64, 5, generator=g)
+    y = X.sum(1, keepdim=True).sin()
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 1))
+    training = Training(updates=90, batch_size=10, schedule="cosine", average=0.9, clip=1.0, patience=50)
 
-class Owner: pass
-owner = Owner()
-print("begin", flush=True)
-with checkpointing(folder, every=0.0 if pause else 1e9):
-    minimise(net, loss, InMemory(X[20:], y[20:], size=10, seed=3), training, owner=owner, seed=7, evaluate=evaluate)
-torch.save({"w": net.state_dict(), "h": owner.history_, "n": owner.n_iter_}, out)
-print("end", flush=True)
+    def loss(x, t):
+        if net.training:
+            time.sleep(pause)
+        return ((net(x) - t) ** 2).mean()
+
+    def evaluate():
+        return {"loss": float(((net(X[:20]) - y[:20]) ** 2).mean())}
+
+    class Owner: pass
+    owner = Owner()
+    with checkpointing(folder, every=0.0 if pause else 1e9):
+        minimise(net, loss, InMemory(X[20:], y[20:], size=10, seed=3), training, owner=owner, seed=7, evaluate=evaluate)
+    torch.save({"w": net.state_dict(), "h": owner.history_, "n": owner.n_iter_}, out)
+
+
+def forked(*arguments, kill_after=None):  # a process that has imported everything, killed for good if asked
+    child = os.fork()
+    if child == 0:
+        try:
+            life(*arguments)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    print("killed" if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), flush=True)
+
+
+folder, *delays = sys.argv[1:]
+forked(folder + "/whole", folder + "/whole.pt", 0.0)
+for delay in [*map(float, delays), None]:
+    forked(folder + "/cut", folder + "/cut.pt", 0.01, kill_after=delay)
 """
 
 
-def run(folder, out, pause, kill_after=None):
-    """Run the script; kill it for good some seconds after it began, if asked."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder), str(out), str(pause)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "begin\n"
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=120)
-    return process.returncode
-
-
 def test_killed_at_random_moments_it_ends_with_the_same_weights(tmp_path, seed):
-    assert run(tmp_path / "whole", tmp_path / "whole.pt", 0.0) == 0
-    chance, kills = random.Random(seed), 0
-    while run(tmp_path / "cut", tmp_path / "cut.pt", 0.01, kill_after=chance.uniform(0.0, 0.35)) != 0:
-        kills += 1
-        if kills == 6:
-            assert run(tmp_path / "cut", tmp_path / "cut.pt", 0.01) == 0
-            break
-    assert kills >= 2
+    chance = random.Random(seed)
+    delays = [str(chance.uniform(0.0, 0.35)) for _ in range(6)]
+    ran = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path), *delays], capture_output=True, text=True, timeout=240
+    )
+    assert ran.returncode == 0, ran.stderr
+    lives = ran.stdout.split()
+    assert lives[0] == lives[-1] == "0" and lives.count("killed") >= 2
     whole, cut = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("whole", "cut"))
     assert all(torch.equal(whole["w"][name], cut["w"][name]) for name in whole["w"])
     assert whole["h"] == cut["h"]
@@ -127,8 +131,3 @@ def test_several_trainings_are_numbered(tmp_path):
             minimise(module, lambda x, m=module: (m(x) ** 2).mean(), InMemory(torch.ones(4, 2), size=4, seed=0),
                      Training(updates=2))  # fmt: skip
     assert sorted(p.name for p in tmp_path.iterdir()) == ["training-1.safetensors", "training-2.safetensors"]
-
-
-def test_dealt_weights_have_none(tmp_path):
-    with pytest.raises(ParameterError, match="no checkpoints"):
-        learn(tmp_path, small(), torch.ones(4, 2), Training(updates=2, sharded=True))

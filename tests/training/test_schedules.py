@@ -1,5 +1,6 @@
 """The course of the learning rate against torch's schedulers and closed forms."""
 
+import contextlib
 import math
 from itertools import pairwise
 from typing import get_args
@@ -7,7 +8,9 @@ from typing import get_args
 import pytest
 import torch
 
-from peira.training import InMemory, Player, Training, minimise
+import peira
+from peira.sequences import LanguageModel
+from peira.training import InMemory, Player, Training, checkpointing, minimise
 from peira.training.schedules import rate_factor
 from peira.training.training import Schedule
 
@@ -109,3 +112,116 @@ def test_a_plateau_divides_the_rate_by_five():
     minimise(net, loss, InMemory(torch.ones(4, 1), size=None, seed=0, shuffle=False), how)
     # Nine divisions bring the rate below a millionth; a loss that stands still divides it after every two epochs.
     assert len(seen) == 1 + 2 * (math.ceil(6 / math.log10(5)) + 1)
+
+
+# ---------------------------------------------------------------------- under a budget of time
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands until it is told to go on."""
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    return now
+
+
+def learned(clock, *, costs, seconds=None, schedule="cosine", updates=100, folder=None, stop=None):
+    """The rates of a training whose updates take ``costs`` seconds each, and its last weight."""
+    net, rates = torch.nn.Linear(1, 1, bias=False), []
+    torch.nn.init.constant_(net.weight, 1.0)
+
+    def hear(event):
+        if event.path[-1] == "update" and event.kind == "step":
+            rates.append(event.values["learning_rate"])
+            clock[0] += costs(len(rates) - 1) if callable(costs) else costs
+            if stop is not None and len(rates) == stop:
+                raise KeyboardInterrupt  # what kills it between two updates
+
+    how = Training(optimiser="sgd", learning_rate=1.0, schedule=schedule, updates=updates)
+    keep = checkpointing(folder, every=0.0) if folder else contextlib.nullcontext()
+    with peira.limiting(seconds), peira.observing(hear), keep, contextlib.suppress(KeyboardInterrupt):
+        minimise(net, lambda x: 0.01 * (net(x) ** 2).sum(), InMemory(torch.ones(4, 1), size=1, seed=0), how)
+    return rates, net.weight.item()
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "one cycle"])
+def test_a_budget_of_time_that_ends_sooner_ends_the_course(clock, name):
+    rates, _ = learned(clock, costs=3.0, seconds=30.0, schedule=name)
+    assert rates == pytest.approx([rate_factor(name, t / 10) for t in range(10)])  # ten updates, of a hundred
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_budget_that_suffices_changes_no_bit(clock, name):
+    assert learned(clock, costs=0.2, schedule=name) == learned(clock, costs=0.2, seconds=21.0, schedule=name)
+
+
+def test_what_is_nearer_its_end_leads(clock):
+    rates, _ = learned(clock, costs=lambda u: 0.1 if u < 50 else 1.0, seconds=25.0, schedule="linear")
+    # The first half of the updates takes a fifth of the time, the other half would take two thirds more than is left.
+    spent = [0.1 * u if u <= 50 else 5.0 + (u - 50) for u in range(70)]
+    assert rates == pytest.approx([1 - max(u / 100, t / 25) for u, t in enumerate(spent)])
+    assert rates[-1] == pytest.approx(1 - 24 / 25)
+
+
+def test_the_warm_up_follows_the_clock_too(clock):
+    net = torch.nn.Linear(1, 1)
+    with peira.limiting(10.0):
+        player = Player(net, Training(optimiser="sgd", learning_rate=1.0, warmup=0.5, updates=10**6), 10**6)
+        rates = []
+        for _ in range(10):
+            player.minimise(net(torch.ones(1, 1)).sum())
+            rates.append(player.learning_rate)
+            clock[0] += 1.0
+    assert rates == pytest.approx([min(1.0, t / 5) for t in range(10)], abs=1e-5)
+
+
+def test_a_budget_that_was_spent_before_leaves_the_weights(clock):
+    with peira.limiting(0.0):
+        net = torch.nn.Linear(1, 1)
+        before = net.weight.item()
+        player = Player(net, Training(optimiser="sgd", schedule="linear"), 10)
+        player.minimise(net(torch.ones(1, 1)).sum())
+    assert net.weight.item() == before
+
+
+def test_a_killed_training_goes_on_where_its_course_was(clock, tmp_path):
+    first, _ = learned(clock, costs=3.0, seconds=30.0, schedule="linear", folder=tmp_path, stop=6)
+    assert first == pytest.approx([1 - t / 10 for t in range(6)])
+    onward, _ = learned(clock, costs=1.0, seconds=5.0, schedule="linear", folder=tmp_path)
+    assert onward == pytest.approx([0.5 * (1 - t / 5) for t in range(5)])  # the checkpoint is of 15 seconds
+
+
+def test_a_language_model_keeps_to_the_same_budget(clock):
+    rates = []
+
+    def hear(event):
+        if event.path[-1] == "update" and event.kind == "step":
+            rates.append(event.values["learning_rate"])
+            clock[0] += 1.0
+
+    model = LanguageModel(hidden_size=4, random_state=0, device="cpu")
+    with peira.limiting(8.0), peira.observing(hear):
+        model.fit(["abcab" * 8] * 200)
+    assert model.stopped_ == "out of time" and model.updates_ == 8
+    assert rates == pytest.approx([0.01 * rate_factor("one cycle", t / 8) for t in range(8)])
+    assert len(model.history_["validation_loss"]) == 1  # what it came to is measured, though no epoch is whole
+
+
+def test_the_rest_of_the_updates_shares_the_rest_of_the_course(clock, tmp_path):
+    learned(clock, costs=1.0, seconds=10.0, schedule="linear", updates=20, folder=tmp_path, stop=6)
+    onward, _ = learned(clock, costs=1.0, schedule="linear", updates=20, folder=tmp_path)
+    assert onward == pytest.approx([0.5 * (1 - u / 14) for u in range(14)])
+
+
+def test_after_a_spent_budget_the_course_stands_where_the_updates_do(clock, tmp_path):
+    for _ in range(2):
+        learned(clock, costs=1.0, seconds=5.0, schedule="linear", updates=20, folder=tmp_path)
+    onward, _ = learned(clock, costs=1.0, schedule="linear", updates=20, folder=tmp_path)
+    assert onward == [1 - u / 20 for u in range(10, 20)]
+
+
+def test_a_kill_under_a_budget_that_suffices_changes_no_bit(clock, tmp_path):
+    whole = learned(clock, costs=1.0, updates=20)
+    learned(clock, costs=1.0, seconds=100.0, updates=20, folder=tmp_path, stop=7)
+    rates, weight = learned(clock, costs=1.0, seconds=100.0, updates=20, folder=tmp_path)
+    assert rates == whole[0][20 - len(rates) :] and weight == whole[1]

@@ -8,8 +8,14 @@ and the loss is the cross-entropy (Bishop 2006, eqs 5.24 and 5.25),
 
 .. math:: E = -\frac{1}{N} \sum_n w_n \log P(c_n \mid x_n) + \frac{\alpha}{2 N} \sum_l |W_l|^2
 
-Two classes need one score, the log odds, and the logistic function (eqs 5.19 to 5.21). With label smoothing each label
-is one less a small share, which goes to all classes evenly: scores then stay finite, and probabilities humble.
+Two classes need one score, the log odds, and the logistic function (eqs 5.19 to 5.21). Labels of which an item may have
+several, or none, have one such score each, and their losses add up (eqs 5.22 and 5.23),
+
+.. math:: E = -\frac{1}{N} \sum_n w_n \sum_k \left( y_{nk} \log P_k(x_n) + (1 - y_{nk}) \log (1 - P_k(x_n)) \right)
+          + \frac{\alpha}{2 N} \sum_l |W_l|^2
+
+With label smoothing each label is one less a small share, which goes to all classes evenly: scores then stay finite,
+and probabilities humble.
 
 `peira.neural.heads` has the formulas, `peira.neural.multilayer_perceptron` what is done to inputs and weights.
 
@@ -26,29 +32,29 @@ from typing import Any, Literal, Self
 import torch
 
 from peira.core.card import Card
-from peira.core.errors import UnreadableError
+from peira.core.errors import ParameterError, UnreadableError
 from peira.core.inputs import Data, Queries
-from peira.core.kinds import ProbabilisticClassifier
 from peira.core.params import linear, param
 
 from .heads import Logistic, Softmax, class_head
+from .label_sets import LabelSetClassifier
 from .multilayer_perceptron import MultilayerPerceptron
 
 
-class MLPClassifier(MultilayerPerceptron, ProbabilisticClassifier):
+class MLPClassifier(MultilayerPerceptron, LabelSetClassifier):
     """Classification by a multilayer perceptron.
 
-    It has the names of scikit-learn's class, but takes one label for each item, not several, and leaves out
-    ``learning_rate="invscaling"``, for which there is ``Training(schedule="inverse square root")``.
+    It has the names of scikit-learn's class. Each item has one label, or any number out of K labels: y is then a
+    matrix of 0s and 1s, and so are the answers.
 
     Attributes
     ----------
     net_ : Module
         The layers.
     classes_ : array of shape (C,)
-        The labels, sorted.
+        The labels, sorted; the numbers of the columns of a matrix of labels.
     n_outputs_ : int
-        Scores that the net gives: C, or one for two classes.
+        Scores that the net gives: C, or one for two classes; one for each of several labels.
 
     Examples
     --------
@@ -58,14 +64,17 @@ class MLPClassifier(MultilayerPerceptron, ProbabilisticClassifier):
     >>> method = MLPClassifier(hidden_layer_sizes=(4,), activation="tanh", solver="lbfgs", random_state=1)
     >>> method.fit(X, y).predict(X)
     array(['no', 'yes', 'yes', 'no'], dtype='<U3')
+    >>> method.fit(X, X).predict(X[1:2])  # two labels, each there or not
+    array([[0, 1]])
     """
 
     card = Card(
-        tasks="classification",
+        tasks="classification",  # of one label for each item, or several: see LabelSetClassifier
         reference="Rumelhart, Hinton & Williams (1986); Bishop (2006) 5.1-5.3, eqs 5.19-5.25",
         cost="6 B D H per update of B items, with H hidden units",
         incremental="approximate",
         largest={"N": 5_000, "CD": 500},
+        sparse=True,
     )
 
     class_weight: dict | Literal["balanced"] | None = param(None, "weight of each class: 'balanced', or a dictionary")
@@ -84,9 +93,9 @@ class MLPClassifier(MultilayerPerceptron, ProbabilisticClassifier):
 
         Parameters
         ----------
-        X : array, frame or tensor of shape (N, D)
-        y : array, series or tensor of shape (N,)
-            Labels of two classes or more.
+        X : array, frame, sparse matrix or tensor of shape (N, D)
+        y : array, series or tensor of shape (N,), or matrix of 0s and 1s, dense or sparse, of shape (N, K)
+            Labels of two classes or more, or 1 for the labels that an item has.
         sample_weight : array of shape (N,), optional
 
         Returns
@@ -107,9 +116,9 @@ class MLPClassifier(MultilayerPerceptron, ProbabilisticClassifier):
 
         Parameters
         ----------
-        X : array, frame or tensor of shape (N, D)
+        X : array, frame, sparse matrix or tensor of shape (N, D)
             Inputs are standardised by the rows of the first call.
-        y : array, series or tensor of shape (N,)
+        y : array, series or tensor of shape (N,), or matrix of 0s and 1s of shape (N, K)
         classes : array of shape (C,), optional
             All labels there are; the first call needs it if its rows do not show them all.
         sample_weight : array of shape (N,), optional
@@ -122,25 +131,43 @@ class MLPClassifier(MultilayerPerceptron, ProbabilisticClassifier):
         return self._learn_labels(data, dict(vars(self)), once=True)
 
     def _learn_labels(self, data: Data, before: dict[str, Any], *, once: bool = False) -> Self:
-        self._require_classes(data)
         C = len(data.classes)
-        self.n_outputs_ = 1 if C == 2 else C
-        self._check_onward(before, "n_features_in_", "classes_")
-        self._teach(data, data.codes[:, None].double() if C == 2 else data.codes, before=before, once=once)
+        if data.Y is not None:
+            self.n_outputs_, Y = C, data.Y
+        else:
+            self._require_classes(data)
+            self.n_outputs_, Y = (1, data.codes[:, None].double()) if C == 2 else (C, data.codes)
+        self._check_onward(before, "n_features_in_", "target_shape_", "classes_")
+        self._teach(data, Y, before=before, once=once)
         return self
 
     def _scores(self, queries: Queries) -> torch.Tensor:
-        return self._head.scores(self._run(self._net_inputs(queries.X)).double())
+        F = self._outputs(queries)
+        return F if self._several else self._head.scores(F)
 
     @property
     def _head(self) -> Softmax | Logistic:
-        return class_head(len(self.classes_), float(self.label_smoothing))
+        return class_head(2 if self._several else len(self.classes_), float(self.label_smoothing))
 
     def _score_of(self, F: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None = None) -> float:
-        right = (self._head.scores(F).argmax(1) == Y.reshape(-1)).to(F.dtype)
+        if self._several:
+            right = (F > 0).eq(Y > 0).all(1).to(F.dtype)
+        else:
+            right = (self._head.scores(F).argmax(1) == Y.reshape(-1)).to(F.dtype)
         return float(right.mean() if w is None else (w * right).sum() / w.sum())
+
+    def _check_parameters(self) -> None:
+        if self.solver == "lm":
+            raise ParameterError(
+                "solver='lm' of MLPClassifier: Levenberg-Marquardt makes sums of squares small, and the loss here is a "
+                "cross-entropy: take solver='lbfgs'"
+            )
+        super()._check_parameters()
 
     def _check_learned(self) -> None:
         super()._check_learned()
-        if self.__sklearn_is_fitted__() and self.n_outputs_ != (C if (C := len(self.classes_)) > 2 else 1):
+        if not self.__sklearn_is_fitted__():
+            return
+        C, several = len(self.classes_), self._several
+        if self.n_outputs_ != (1 if C == 2 and not several else C) or (several and self.target_shape_ != [C]):
             raise UnreadableError(f"MLPClassifier.n_outputs_ is {self.n_outputs_}, and it has learned {C} classes")

@@ -23,28 +23,25 @@ Reference: Rumelhart, Hinton & Williams (1986); Bishop (2006), sections 5.1 to 5
 from typing import Any, Literal, Self
 
 import torch
-from sklearn.utils.metaestimators import available_if
 
 from peira.core.card import Card
-from peira.core.errors import DataError, ParameterError, UnreadableError
-from peira.core.inputs import Data, Queries
-from peira.core.kinds import Regressor
+from peira.core.errors import ParameterError, UnreadableError
+from peira.core.inputs import Data
 from peira.core.params import param
-from peira.core.predictive import Predictive
 
-from .heads import NumberHead, number_head
-from .multilayer_perceptron import MultilayerPerceptron, check_spread
+from .multilayer_perceptron import MultilayerPerceptron
+from .number_targets import NumberTargets
 from .standardising import standardised
 
-LossName = Literal["squared_error", "poisson", "absolute_error", "huber", "normal", "quantile"]
 
-
-class MLPRegressor(MultilayerPerceptron, Regressor):
+class MLPRegressor(MultilayerPerceptron, NumberTargets):
     """Regression by a multilayer perceptron.
 
-    It has the names of scikit-learn's class, and more losses; left out is ``learning_rate="invscaling"``, for which
-    there is ``Training(schedule="inverse square root")``. Losses are told in units of the target's variance (absolute
-    ones, of its standard deviation), since targets are standardised inside; ``standardise=False`` undoes that.
+    It has the names of scikit-learn's class, and more losses. Losses are told in units of the target's variance
+    (absolute ones, of its standard deviation), since targets are standardised inside; ``standardise=False`` undoes
+    that. ``solver="lm"`` is Levenberg-Marquardt (`peira.training.levenberg_marquardt`), for the squared error and nets
+    of up to some hundred weights: fewer steps than ``"lbfgs"`` takes, each with the derivatives of all rows. Its
+    ``max_iter`` counts steps, and ``tol`` is the length of a step over that of the weights.
 
     Attributes
     ----------
@@ -71,12 +68,13 @@ class MLPRegressor(MultilayerPerceptron, Regressor):
         cost="6 B D H per update of B items, with H hidden units",
         incremental="approximate",
         largest={"N": 5_000},
+        sparse=True,
         multi_output=True,
     )
 
-    loss: LossName = param("squared_error", "what is minimised: the head of the net")  # type: ignore[assignment]
-    quantiles: tuple | list = param((0.05, 0.25, 0.5, 0.75, 0.95), "levels that loss='quantile' learns, ascending")
-    huber_delta: float = param(1.35, "where loss='huber' turns linear, in standard deviations of the target", above=0)
+    solver: Literal["lbfgs", "sgd", "adam", "lm"] = param(
+        "adam", "rule of the update; lbfgs for some thousand rows at most, lm (Levenberg-Marquardt) for small nets"
+    )
 
     @classmethod
     def example(cls) -> Self:
@@ -90,7 +88,7 @@ class MLPRegressor(MultilayerPerceptron, Regressor):
 
         Parameters
         ----------
-        X : array, frame or tensor of shape (N, D)
+        X : array, frame, sparse matrix or tensor of shape (N, D)
         y : array or tensor of shape (N,) or (N, K)
         sample_weight : array of shape (N,), optional
 
@@ -112,7 +110,7 @@ class MLPRegressor(MultilayerPerceptron, Regressor):
 
         Parameters
         ----------
-        X : array, frame or tensor of shape (N, D)
+        X : array, frame, sparse matrix or tensor of shape (N, D)
             Inputs and targets are standardised by the rows of the first call.
         y : array or tensor of shape (N,) or (N, K)
         sample_weight : array of shape (N,), optional
@@ -121,59 +119,24 @@ class MLPRegressor(MultilayerPerceptron, Regressor):
         -------
         self
         """
+        if self.solver == "lm":
+            raise ParameterError("solver='lm' of MLPRegressor needs all rows at once: call fit, or take solver='adam'")
         data = self._continue(X, y, sample_weight)
         return self._learn_targets(data, dict(vars(self)), once=True)
 
     def _learn_targets(self, data: Data, before: dict[str, Any], *, once: bool = False) -> Self:
-        Y = data.Y
-        if self.loss == "poisson" and (bad := Y < 0).any():
-            row = int(bad.any(1).nonzero()[0])
-            raise DataError(
-                f"loss='poisson' of MLPRegressor needs targets >= 0, got {float(Y[row].min())} in row {row}"
-            )
-        self.n_outputs_ = Y.shape[1]
+        self._check_targets(data.Y)
+        self.n_outputs_ = data.Y.shape[1]
         self._check_onward(before, "n_features_in_", "n_outputs_")
-        if "net_" in before:
-            self.target_mean_, self.target_scale_ = before["target_mean_"], before["target_scale_"]
+        if "net_" in before or not self.standardise:
+            self.target_mean_, self.target_scale_ = (before.get(f"target_{part}_") for part in ("mean", "scale"))
+            Y = standardised(data.Y, self.target_mean_, self.target_scale_)
         else:
-            units = self._head.units(Y, data.w) if self.standardise else (None, None)
-            self.target_mean_, self.target_scale_ = units
-        self._teach(data, standardised(Y, self.target_mean_, self.target_scale_), before=before, once=once)
+            Y = self._standardised(data)
+        self._teach(data, Y, before=before, once=once)
         return self
 
-    @available_if(lambda self: self._head.forecasts)
-    def predict_dist(self, X: Any) -> Predictive:
-        """The distribution of each target, for ``loss="normal"`` and ``"quantile"``.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-
-        Returns
-        -------
-        Predictive
-            A `Normal` whose mean and variance both depend on the inputs, or a `QuantileCurve`. It knows the noise; how
-            uncertain the weights are, it does not.
-        """
-        queries = self._queries(X)
-        F = self._run(self._net_inputs(queries.X)).double()
-        mean, scale = self._origin(queries)
-        forecast = self._head.predictive(F, mean, scale, as_numpy=queries.as_numpy)
-        return forecast if self.target_shape_ else forecast[:, 0]
-
-    def _predict(self, queries: Queries) -> torch.Tensor:
-        mean, scale = self._origin(queries)
-        return mean + scale * self._head.decide(self._run(self._net_inputs(queries.X)).double())
-
-    def _origin(self, queries: Queries) -> tuple[torch.Tensor, torch.Tensor]:
-        if self.target_mean_ is None:
-            zero = torch.zeros(self.n_outputs_, dtype=torch.float64, device=queries.device)
-            return zero, zero + 1
-        return queries.tensor(self.target_mean_), queries.tensor(self.target_scale_)
-
-    @property
-    def _head(self) -> NumberHead:
-        return number_head(self.loss, tuple(self.quantiles), float(self.huber_delta))
+    _head = NumberTargets._head
 
     def _score_of(self, F: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None = None) -> float:
         w = torch.ones(len(Y), 1, dtype=Y.dtype, device=Y.device) if w is None else w[:, None]
@@ -183,18 +146,15 @@ class MLPRegressor(MultilayerPerceptron, Regressor):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        levels = self.quantiles
-        numbers = all(isinstance(p, float | int) and 0 < p < 1 for p in levels)
-        if not levels or not numbers or sorted(set(levels)) != list(levels):
-            raise ParameterError(
-                f"parameter 'quantiles' of MLPRegressor must hold ascending numbers between 0 and 1, got {levels!r}"
-            )
+        for name in ("loss", "batch_size", "early_stopping") if self.solver == "lm" else ():
+            usual = type(self).parameters()[name].default
+            if getattr(self, name) != usual:
+                raise ParameterError(
+                    f"solver='lm' of MLPRegressor makes a sum of squares over all rows small, and has no place for "
+                    f"{name}={getattr(self, name)!r}: leave that at {usual!r}, or take solver='adam'"
+                )
 
     def _check_learned(self) -> None:
         super()._check_learned()
-        if not self.__sklearn_is_fitted__():
-            return
-        K = self.target_shape_[0] if self.target_shape_ else 1
-        if self.n_outputs_ != K:
-            raise UnreadableError(f"MLPRegressor.n_outputs_ is {self.n_outputs_}, and it has learned {K} targets")
-        check_spread(self, "target", K)
+        if self.__sklearn_is_fitted__() and self.n_outputs_ != self._K:
+            raise UnreadableError(f"MLPRegressor.n_outputs_ is {self.n_outputs_}, and it has learned {self._K} targets")

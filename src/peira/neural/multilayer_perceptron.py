@@ -14,17 +14,17 @@ it; L-BFGS has it in its loss.
 column, and each numeric target, is moved by its mean m and divided by its standard deviation s, both from the training
 rows, in float64 and before anything is cast: a column of mean 1e9 keeps its digits. Data that are standardised already
 are not changed. With ``standardise=False`` the net learns from the values as they are, as scikit-learn's does; that is
-right where all columns have one unit, such as pixels, of which some hardly ever vary.
+right where all columns have one unit, such as pixels, of which some hardly ever vary. Sparse tables stay sparse
+(`peira.neural.sparse_rows`), and the net is the same.
 
-*Precision.* Nets learn and answer in float32, except with L-BFGS: its line search compares losses that differ by less
-than float32 resolves, so everything is float64 there.
+*Precision.* Nets learn and answer in float32, except with L-BFGS and Levenberg-Marquardt: they compare losses that
+differ by less than float32 resolves, so everything is float64 there. A float32 table is never copied to float64.
 
 Cost: an update takes :math:`6 B \sum_l D_{l-1} D_l` operations.
 
 Reference: Rumelhart, Hinton & Williams (1986), Nature 323, 533-536; Bishop (2006), chapter 5.
 """
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
 from typing import Any, Literal
@@ -34,24 +34,25 @@ import torch
 from torch import nn
 
 from peira.core.errors import DataError, ParameterError, UnreadableError
-from peira.core.inputs import Data
-from peira.core.iteration import limiting, observing, warn_not_converged
+from peira.core.inputs import Data, Queries, column_names, open_matrix
+from peira.core.iteration import observing, warn_not_converged
 from peira.core.params import choice, log, param
 from peira.core.seeds import derive, private_chance
 from peira.layers.activations import ActivationName
 from peira.layers.dense import dense_stack
 from peira.layers.initialisation import Scheme, initialise
-from peira.training import InMemory, Training, minimise, share
+from peira.training import Training
+from peira.training.network import ANSWERED
 
 from .heads import Head
 from .perceptron_attributes import PerceptronAttributes, tell
+from .perceptron_solvers import descend, fit_least_squares, training_of
 from .setting_aside import set_aside
-from .standardising import spread, standardised
+from .sparse_rows import SparseRows, spread_of_sparse
+from .standardising import BLOCK, spread, standardised
 
-IN_THE_LOSS = ("lbfgs", "rprop")  # rules that know no decay of the weights
-ROUNDING = 1e-11  # gains of a loss of order one that are none
 _SOLVING = (
-    "solver", "batch_size", "learning_rate", "learning_rate_init", "max_iter", "tol", "momentum",
+    "solver", "batch_size", "learning_rate", "learning_rate_init", "power_t", "max_iter", "tol", "momentum",
     "nesterovs_momentum", "early_stopping", "validation_fraction", "beta_1", "beta_2", "epsilon", "n_iter_no_change",
     "max_fun",
 )  # fmt: skip
@@ -80,10 +81,12 @@ class MultilayerPerceptron(PerceptronAttributes):
     alpha: float = param(1e-4, "strength of the penalty on squared weights, for all items together", low=0,
                          tune=log(1e-5, 10.0))  # fmt: skip
     batch_size: int | Literal["auto"] = param("auto", "items of an update; 'auto' is 200; never more than all", low=1)
-    learning_rate: Literal["constant", "adaptive"] = param(
-        "constant", "course of the learning rate (sgd): adaptive divides it by five when nothing is gained"
-    )
+    learning_rate: Literal["constant", "invscaling", "adaptive"] = param(
+        "constant", "course of the learning rate (sgd): adaptive divides it by five when nothing is gained, invscaling "
+        "by the power power_t of the items seen, after each pass"
+    )  # fmt: skip
     learning_rate_init: float = param(1e-3, "first learning rate (sgd, adam)", above=0, tune=log(1e-4, 1e-2))
+    power_t: float = param(0.5, "power by which learning_rate='invscaling' falls (sgd)", low=0)
     max_iter: int = param(200, "the most passes over the data, or steps of lbfgs", low=1)
     shuffle: bool = param(True, "deal the items anew in each pass (sgd, adam)")
     random_state: int | np.random.RandomState | None = param(None, "seed of first weights, batches and dropout")
@@ -124,9 +127,9 @@ class MultilayerPerceptron(PerceptronAttributes):
             initialise(net, "scikit-learn", 3**-0.5)  # scikit-learn takes 2 for 6 there
         return net.to(self._precision())
 
-    def _objective(self, X: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None = None) -> torch.Tensor:
+    def _objective(self, X: torch.Tensor | SparseRows, Y: torch.Tensor, w: torch.Tensor | None = None) -> torch.Tensor:
         """The mean loss of the items of a batch, without the penalty."""
-        return self._head.loss(self.net_(X), Y, w)
+        return self._head.loss(self.net_(X) if isinstance(X, torch.Tensor) else X.through(self.net_), Y, w)
 
     def _hidden(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -137,38 +140,14 @@ class MultilayerPerceptron(PerceptronAttributes):
         """At the door: standardising comes before the cast; what is not standardised is cast, or kept, at once."""
         return torch.float64 if self.standardise else self._precision()
 
+    @property
+    def _rule(self) -> str:
+        return self.solver if self.training is None else self.training.optimiser
+
     def _precision(self) -> torch.dtype:
-        rule = self.solver if self.training is None else self.training.optimiser
-        return torch.float64 if rule == "lbfgs" else torch.float32
+        return torch.float64 if self._rule in ("lbfgs", "lm") else torch.float32
 
     # ------------------------------------------------------------------ learning
-
-    def _training(self, N: int) -> Training:
-        """How to learn from N items: what the parameters of the solvers amount to."""
-        if self.training is not None:
-            return self.training
-        if self.solver == "lbfgs":
-            # Near a minimum of curvature one, a gradient of length tol promises a gain of tol^2 / 2.
-            return Training(
-                optimiser="lbfgs", epochs=self.max_iter, batch_size=None, patience=2, tol=max(self.tol**2 / 2, ROUNDING)
-            )
-        course = "plateau" if self.solver == "sgd" and self.learning_rate == "adaptive" else "constant"
-        if self.solver == "adam":
-            rule = "adam"
-        else:
-            rule = "sgd" if not self.momentum else "nesterov" if self.nesterovs_momentum else "momentum"
-        return Training(
-            optimiser=rule,
-            learning_rate=self.learning_rate_init,
-            epochs=self.max_iter,
-            batch_size=min(N, 200 if self.batch_size == "auto" else self.batch_size),
-            momentum=self.beta_1 if rule == "adam" else self.momentum,
-            decay=self.beta_2,
-            epsilon=self.epsilon,
-            schedule=course,
-            patience=self.n_iter_no_change + 1,
-            tol=self.tol,
-        )
 
     def _before(self) -> dict[str, Any]:
         """What a warm start goes on from; empty for a new start."""
@@ -201,12 +180,14 @@ class MultilayerPerceptron(PerceptronAttributes):
             vars(self).update({n: before[n] for n in ("net_", "input_mean_", "input_scale_", "t_")})
             self.net_ = deepcopy(self.net_)  # a fit that fails leaves what was learned before as it was
         else:
-            self.input_mean_, self.input_scale_ = spread(data.X, data.w) if self.standardise else (None, None)
+            units = spread if isinstance(data.X, torch.Tensor) else spread_of_sparse
+            self.input_mean_, self.input_scale_ = units(data.X, data.w) if self.standardise else (None, None)
             self.t_ = 0
         device, dtype, seed = self._device(), self._precision(), derive(data.seed, self.t_)
         X = self._net_inputs(data.X)
         Y = (Y.to(dtype) if Y.is_floating_point() else Y).contiguous()
-        tensors = (X, Y)
+        thin = isinstance(X, SparseRows)
+        tensors = (torch.arange(len(X)) if thin else X, Y)  # of sparse rows, a batch holds the numbers
         mean_weight = 1.0
         if data.w is not None:
             mean_weight = float(data.w.mean())
@@ -216,81 +197,76 @@ class MultilayerPerceptron(PerceptronAttributes):
         if self.early_stopping or (self.training and fraction):
             rows, out = set_aside(len(X), fraction, derive(seed, 2), data.codes, owner=type(self).__name__)
             aside = tuple(t[out.to(t.device)].to(device) for t in tensors)
+            aside = (X[aside[0]], *aside[1:]) if thin else aside
             tensors = tuple(t[rows.to(t.device)] for t in tensors)
         if not onward:
             with private_chance(derive(seed, 1), device):
                 self.net_ = self.build().to(device)
-        N = len(tensors[0])
-        training = self._training(N)
-        if once:
-            training = training._replace(epochs=1)
-        batches = InMemory(
-            *tensors, size=training.batch_size, seed=derive(seed, 3),
-            shuffle=self.shuffle and training.batch_size is not None, share=share(),
-        )  # fmt: skip
-        penalty = self.alpha / (batches.size * mean_weight)
-        matrices = [layer.weight for layer in self.net_.modules() if isinstance(layer, nn.Linear)]
-        objective, groups = self._objective, None
-        if penalty and training.optimiser in IN_THE_LOSS:
-            objective = self._penalised(matrices, penalty)
-        elif penalty:
-            others = [w for w in self.net_.parameters() if all(w is not m for m in matrices)]
-            decay = training.weight_decay
-            groups = [{"params": matrices, "weight_decay": decay + penalty}, {"params": others}]
         history = before.get("history_", {}) if onward else {}
-        with observing(tell) if self.verbose else nullcontext(), limiting() as end:
-            player = minimise(
-                self.net_,
-                self._counted(objective, end) if training.optimiser == "lbfgs" and self.training is None else objective,
-                batches,
-                training,
-                owner=self,
-                seed=derive(seed, 4),
-                evaluate=None if aside is None else lambda: self._measure(aside),
-                parameters=groups,
-                rule=before.get("rule_") if once else None,
-            )
-        if once:
-            self.rule_ = player.rule_state()
-        if end.is_set():
-            self.stopped_ = "max_fun"
-        self.t_ += self.n_iter_ * N
-        self._say_how_it_ended(once)
+        with observing(tell) if self.verbose else nullcontext():
+            if self._rule == "lm":
+                fit_least_squares(self, X.dense() if thin else X, *tensors[1:], alpha=self.alpha / mean_weight)
+            else:
+                descend(
+                    self,
+                    (lambda rows, *rest: self._objective(X[rows], *rest)) if thin else self._objective,
+                    tensors,
+                    self.alpha / mean_weight,
+                    seed,
+                    evaluate=None if aside is None else lambda: self._measure(aside),
+                    rule=before.get("rule_") if once else None,
+                    once=once,
+                )
+                self._say_how_it_ended(once)
+        self.t_ += self.n_iter_ * len(tensors[0])
         self.history_ = {n: history.get(n, []) + v for n, v in self.history_.items()}
-
-    def _penalised(self, matrices: list[torch.Tensor], penalty: float) -> Callable[..., torch.Tensor]:
-        def objective(*batch: torch.Tensor) -> torch.Tensor:
-            return self._objective(*batch) + penalty / 2 * sum((W**2).sum() for W in matrices)
-
-        return objective
-
-    def _counted(self, objective: Callable[..., torch.Tensor], end: Any) -> Callable[..., torch.Tensor]:
-        """The objective, asking for an end once it was evaluated ``max_fun`` times."""
-        asked = 0
-
-        def counted(*batch: torch.Tensor) -> torch.Tensor:
-            nonlocal asked
-            asked += 1
-            if asked >= self.max_fun:
-                end.set()
-            return objective(*batch)
-
-        return counted
 
     def _say_how_it_ended(self, once: bool) -> None:
         losses = self.history_.get("loss", [])
         if self.stopped_ == "max_iter" and self.training is None and not once:
             gap = losses[-2] - losses[-1] if len(losses) > 1 else float("inf")
-            tol = self._training(1).tol
+            tol = training_of(self, 1).tol
             warn_not_converged(self, "training", self.max_iter, "the gain of a pass", gap, tol)
 
-    def _net_inputs(self, X: torch.Tensor) -> torch.Tensor:
-        """Opened inputs as the net takes them."""
-        return standardised(X, self.input_mean_, self.input_scale_).to(self._precision()).contiguous()
+    # ------------------------------------------------------------------ from inputs to what the net gives
+
+    def _inputs(self, X: Any) -> Queries:
+        """Opened inputs; what came in float32 is not copied, and targets beside it keep their digits all the same."""
+        single = str(getattr(X, "dtype", "")).endswith("float32")
+        opened = open_matrix(
+            X, owner=type(self).__name__, names=column_names(X), sparse_ok=self.card.sparse,
+            dtype=torch.float32 if single else self._dtype,
+        )  # fmt: skip
+        opened.dtype = self._dtype
+        return opened
+
+    def _net_inputs(self, X: Any) -> torch.Tensor | SparseRows:
+        """Opened inputs as the net takes them: in units of their spread, a block of rows at a time."""
+        mean, scale, dtype = self.input_mean_, self.input_scale_, self._precision()
+        if not isinstance(X, torch.Tensor):
+            return SparseRows(X, mean, scale, dtype)
+        if mean is None:
+            return X.to(dtype).contiguous()
+        out, rows = torch.empty(X.shape, dtype=dtype, device=X.device), max(1, BLOCK // X.shape[1])
+        for part, block in zip(out.split(rows), X.split(rows), strict=True):
+            part.copy_(standardised(block.double(), mean, scale))
+        return out
+
+    def _outputs(self, queries: Queries) -> torch.Tensor:
+        """What the net gives for each item, in float64."""
+        return self._run(self._net_inputs(queries.X)).to(queries.device, torch.float64)
+
+    @torch.no_grad()
+    def _run(self, X: torch.Tensor | SparseRows) -> torch.Tensor:
+        if isinstance(X, torch.Tensor):
+            return super()._run(X)
+        net = self.net_.to(self._device())
+        rows = max(1, ANSWERED // (16 * net[0].out_features))
+        return torch.cat([X[at : at + rows].through(net) for at in range(0, len(X), rows)])
 
     # ------------------------------------------------------------------ early stopping
 
-    def _measure(self, aside: tuple[torch.Tensor, ...]) -> dict[str, float]:
+    def _measure(self, aside: tuple[Any, ...]) -> dict[str, float]:
         """What is to become small on the items that were put aside: one less the score, or the training's loss."""
         F, (Y, *w) = self._run(aside[0]), aside[1:]
         loss = float(self._head.loss(F, Y, *w))
@@ -320,8 +296,8 @@ class MultilayerPerceptron(PerceptronAttributes):
                     )
         if self._precision() == torch.float64 and (self.dropout or self.normalisation == "batch"):
             raise ParameterError(
-                f"solver 'lbfgs' of {owner} compares losses along a line, and dropout or batch normalisation change "
-                "them by chance: take solver='adam'"
+                f"solver {self._rule!r} of {owner} compares losses of one batch, and dropout or batch normalisation "
+                "change them by chance: take solver='adam'"
             )
 
     def _check_learned(self) -> None:

@@ -1,5 +1,7 @@
 """What scikit-learn's multilayer perceptrons tell of themselves, read from the net and the history."""
 
+import math
+
 import numpy as np
 import torch
 from torch import nn
@@ -76,7 +78,8 @@ def _read_only(value: torch.Tensor) -> np.ndarray:
 
 def tell(event: Event) -> None:
     """Print a pass as scikit-learn does."""
-    if event.kind == "step" and event.path[-1].endswith(".epoch") and "loss" in event.values:
-        print(f"Iteration {event.index + 1}, loss = {event.values['loss']:.8f}")
+    if event.kind == "step" and event.path[-1].endswith((".epoch", ".Levenberg-Marquardt")):
+        loss = event.values.get("loss", event.values.get("rss", math.nan))
+        print(f"Iteration {event.index + 1}, loss = {loss:.8f}")
         if "validation_shortfall" in event.values:
             print(f"Validation score: {1 - event.values['validation_shortfall']:.6f}")

@@ -9,6 +9,10 @@ keeps one file in the folder: weights, state of the optimiser, generators, histo
 replaced atomically. The same call continues from it and ends with bit-identical weights; a file that belongs to
 another training (other parameters, other data) is refused, never overwritten. The file is safetensors with its
 description as JSON in the header: reading it executes nothing.
+
+Of several processes, the first one writes; weights that are dealt among them (``sharded=True``) are gathered for it, so
+that any number of processes may go on with the file, as many as before to the same bits. Where a budget of time leads
+the learning rate (`peira.training.schedules`), the course goes on from where it was, but a clock cannot be repeated.
 """
 
 import hashlib
@@ -25,15 +29,15 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from peira.core import strictjson
-from peira.core.errors import ParameterError, UnreadableError
+from peira.core.errors import UnreadableError
 from peira.core.packing import pack, unpack
 from peira.core.persistence import write_atomically
 
 from .batches import Batches
-from .processes import share
+from .processes import agreed, share
 from .training import Training
 
-FORMAT = 1
+FORMAT = 2
 
 
 class _Folder:
@@ -58,8 +62,8 @@ class Checkpoint:
         self._at = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time for the next one."""
-        return self.kept and time.monotonic() - self._at >= self.every
+        """Whether it is time for the next one; of several processes, the first one says so."""
+        return self.kept and agreed(time.monotonic() - self._at >= self.every)
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the file by the present state; of several processes, the first one writes."""
@@ -124,8 +128,6 @@ def open_checkpoint(training: Training, seed: int, nets: dict[str, nn.Module], b
     folder = _folder.get()
     if folder is None:
         return Checkpoint(None, 0.0, "")
-    if training.sharded:
-        raise ParameterError("weights that are dealt among processes (sharded=True) have no checkpoints yet")
     folder.trainings += 1
     sizes = [(name, n, tuple(t.shape)) for name, net in nets.items() for n, t in net.state_dict().items()]
     mark = _digest(training, seed, len(batches), sizes, *getattr(batches, "tensors", ()))

@@ -59,6 +59,7 @@ from peira.core.iteration import iterate
 
 EPS = torch.finfo(torch.float64).eps
 PER_PASS = 1 << 24  # derivatives of a net that are computed at a time
+LARGEST = 1 << 26  # derivatives of a net that are held at all: half a GiB, and a step works on some copies of them
 Function = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -303,6 +304,11 @@ def fit_net_by_least_squares(
     LeastSquaresFit
         Its parameters are those of the net that ask for a gradient, one after the other.
 
+    Raises
+    ------
+    DataError
+        If there are more than 2^26 derivatives, of N K residuals with respect to P weights (with a penalty, P more).
+
     Examples
     --------
     >>> import torch
@@ -320,7 +326,14 @@ def fit_net_by_least_squares(
     X, Y = (t.double() if t.is_floating_point() else t for t in (X, Y))
     root = torch.ones(len(X), dtype=X.dtype, device=X.device) if weight is None else weight.double().sqrt()
     start = torch.cat([w.detach().double().flatten() for w in free.values()])
-    shrunk = torch.cat([torch.full((n,), len(s) > 1) for n, s in zip(sizes, shapes, strict=True)]).to(start.device)
+    derivatives = (Y.numel() + bool(penalty) * len(start)) * len(start)
+    if derivatives > LARGEST:
+        raise DataError(
+            f"Levenberg-Marquardt holds the derivatives of {Y.numel():,} residuals with respect to {len(start):,} "
+            f"weights{' and of their penalty' * bool(penalty)}, {8e-9 * derivatives:.3g} GB, which is more than "
+            f"{8e-9 * LARGEST:.2g} GB: take fewer rows, a smaller net, or a rule that needs gradients alone, as L-BFGS"
+        )
+    shrunk = torch.cat([w.detach().new_full((w.numel(),), penalty > 0 and w.dim() > 1) for w in free.values()]).bool()
     ridge = penalty**0.5 * torch.eye(len(start), dtype=start.dtype, device=start.device)[shrunk]
 
     def misses(theta: torch.Tensor, x: torch.Tensor, y: torch.Tensor, w: torch.Tensor) -> torch.Tensor:

@@ -28,7 +28,7 @@ of forward and backward passes and of the update; the loop adds some microsecond
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -44,7 +44,7 @@ from .checkpoint import open_checkpoint
 from .failure import explain
 from .layer_statistics import layer_statistics, layers_due
 from .player import NotFiniteError, Player
-from .processes import mean_over_processes
+from .processes import gather_weights, mean_over_processes
 from .progress import Progress, set_weights, weights
 from .training import Training
 
@@ -158,7 +158,7 @@ def train(
             _set_mode(nets, learning=True)
             ahead = batches.epoch(run.epoch, run.batch)
             for update in iterate(None, min(len(batches) - run.batch, run.updates - run.update), name="update"):
-                batch = tuple(part.to(device, non_blocking=True) for part in _next(ahead, run, batches))
+                batch = _next(ahead, run, batches, device)
                 heard, copy = listening(), weights(players) if good is None or run.update % COPIED == 0 else None
                 try:
                     with layer_statistics(nets) if heard and layers_due(run.update) else nullcontext({}) as layers:
@@ -172,19 +172,20 @@ def train(
                 if heard:
                     update.record(**run.tally.latest, **layers, **_rates(players))
                 if evaluate and training.evaluate_every and run.update % training.evaluate_every == 0:
-                    _judge(run, evaluate, players, training, epoch)
+                    _judge(run, evaluate, players, training, epoch, update)
                 if run.stopped:
                     break
                 if checkpoint.due():
                     checkpoint.write(run.state(players, device))
-            if checkpoint.kept and not run.over and run.batch < len(batches):
-                checkpoint.write(run.state(players, device))  # cut off: what follows is done again when it goes on
+            cut = not run.over and run.batch < len(batches)
+            if checkpoint.kept and cut:
+                checkpoint.write(run.state(players, device))  # what follows is done again when it goes on
             if run.failed:
                 epoch.stop(run.stopped)
                 break
             means = mean_over_processes(run.tally.means())
             epoch.record(**means)
-            if evaluate and run.judged < run.update and (run.over or not training.evaluate_every):
+            if evaluate and run.judged < run.update and (run.over or cut or not training.evaluate_every):
                 _judge(run, evaluate, players, training, epoch)
             elif not evaluate:
                 run.judge(next(iter(means.values())), players, training, keep=False)
@@ -200,6 +201,8 @@ def train(
         else:
             for player in players.values():
                 player.swap_averages()
+        for player in players.values():
+            gather_weights(player.net)
         _set_mode(nets, learning=False)
 
 
@@ -249,18 +252,17 @@ def _loss_and_terms(answer: Any) -> tuple[torch.Tensor, Terms]:
 # ---------------------------------------------------------------------- what is done now and then
 
 
-def _judge(run: Progress, evaluate: Callable, players: dict[str, Player], training: Training, epoch: Any) -> None:
-    """Measure the nets as they would answer, with the running means of their weights where these are kept."""
+def _judge(run: Progress, evaluate: Callable, players: dict[str, Player], training: Training, *steps: Any) -> None:
+    """Measure the nets as they would answer, and keep the weights that do so best."""
     nets = {name: player.net for name, player in players.items()}
-    for player in players.values():
-        player.swap_averages()
     _set_mode(nets, learning=False)
-    with torch.no_grad():
+    with ExitStack() as answering, torch.no_grad():
+        for player in players.values():
+            answering.enter_context(player.answering())
         values = mean_over_processes({name: float(value) for name, value in evaluate().items()})
-    run.judge(next(iter(values.values())), players, training, keep=True)
-    epoch.record(**{f"validation_{name}": value for name, value in values.items()})
-    for player in players.values():
-        player.swap_averages()
+        run.judge(next(iter(values.values())), players, training, keep=True)
+    for step in steps:
+        step.record(**{f"validation_{name}": value for name, value in values.items()})
     _set_mode(nets, learning=True)
 
 
@@ -294,9 +296,10 @@ def _fail(
     )
 
 
-def _next(ahead: Iterator[Batch], run: Progress, batches: Batches) -> Batch:
+def _next(ahead: Iterator[Batch], run: Progress, batches: Batches, device: torch.device) -> Batch:
     for batch in ahead:
-        return batch
+        there = all(part.device == device for part in batch)
+        return batch if there else tuple(part.to(device, non_blocking=True) for part in batch)
     raise DataError(f"epoch {run.epoch + 1} ended after {run.batch} of {len(batches)} batches")
 
 

@@ -6,16 +6,16 @@ what is done to gradient and weights on the way.
 """
 
 import math
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
 
 from .optimisers import optimiser_for
-from .processes import across_processes
-from .schedules import rate_factor
+from .processes import across_processes, dealt_like, gathered, whole
+from .schedules import Course, rate_factor
 from .training import Training
 
 _TYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -35,7 +35,7 @@ class Player:
         gradients that several processes make common, as the training says.
     training : Training
     updates : int
-        How many updates there will be, which the course of the learning rate is spread over.
+        How many updates there will be, which the course of the learning rate is spread over, unless time ends sooner.
     parameters : iterable, optional
         The weights that change, as for a torch optimiser: all of the net that ask for a gradient, without it.
     loss : callable, optional
@@ -58,7 +58,7 @@ class Player:
         parameters: Iterable[Any] | None = None,
         loss: Callable[..., Any] | None = None,
     ) -> None:
-        self.net, self.training, self.updates = net, training, updates
+        self.net, self.training, self.course = net, training, Course(updates)
         ran = net if loss is None else _Objective(net, loss)
         self.run: Callable[..., Any] = across_processes(ran, sharded=training.sharded)
         if training.compile:
@@ -139,8 +139,8 @@ class Player:
         return float(self.optimiser.param_groups[0]["lr"])
 
     def _set_rate(self) -> None:
-        s = min(1.0, self.done / self.updates)
-        factor = self.scale * rate_factor(self.training.schedule, s, self.training.warmup, 1 / self.updates)
+        s, step = self.course.share(self.done), 1 / self.course.updates
+        factor = self.scale * rate_factor(self.training.schedule, s, self.training.warmup, step)
         for group in self.optimiser.param_groups:
             group["lr"] = group["initial_lr"] * factor
 
@@ -163,6 +163,16 @@ class Player:
             w.copy_(a)
             a.copy_(kept)
 
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """The net as it would answer now: with the running means, and whole where its weights are dealt out."""
+        self.swap_averages()
+        try:
+            with whole(self.run):
+                yield
+        finally:
+            self.swap_averages()
+
     # ------------------------------------------------------------------ everything that the next update depends on
 
     def state(self) -> dict[str, Any]:
@@ -173,31 +183,33 @@ class Player:
             "averages": self.averages,
             "scaler": self.scaler.state_dict() if self.scaler else None,
             "done": self.done,
+            "course": self.course.anchor(self.done),
             "scale": self.scale,
         }
 
     @torch.no_grad()
     def load(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
-        self.net.load_state_dict(state["net"])
+        self.net.load_state_dict(dealt_like(self.net.state_dict(), state["net"]))
         self.load_rule(state["rule"])
         for a, kept in zip(self.averages or (), state["averages"] or (), strict=True):
-            a.copy_(kept)
+            a.copy_(dealt_like(a, kept))
         if self.scaler:
             self.scaler.load_state_dict(state["scaler"])
-        self.done, self.scale = state["done"], state["scale"]
+        self.done, self.course.begun, self.scale = state["done"], state["course"], state["scale"]
 
     def rule_state(self) -> dict[str, Any]:
         """What the optimiser remembers of the updates so far."""
         rule = self.optimiser.state_dict()
-        return {"state": {str(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]}
+        return gathered({"state": {str(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]})
 
     def load_rule(self, rule: dict[str, Any]) -> None:
         """Let the optimiser remember what another one did, and keep its own learning rate and decay."""
         own = [{n: v for n, v in group.items() if n != "params"} for group in self.optimiser.param_groups]
-        self.optimiser.load_state_dict(
-            {"state": {int(i): v for i, v in rule["state"].items()}, "param_groups": rule["param_groups"]}
-        )
+        state = {
+            int(i): {n: dealt_like(self.weights[int(i)], v) for n, v in of.items()} for i, of in rule["state"].items()
+        }
+        self.optimiser.load_state_dict({"state": state, "param_groups": rule["param_groups"]})
         for group, settings in zip(self.optimiser.param_groups, own, strict=True):
             group.update(settings)
 

@@ -8,6 +8,7 @@ device, its fully sharded form) makes the gradients common.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import distributed as dist
@@ -65,6 +66,66 @@ def across_processes(net: nn.Module, *, sharded: bool = False) -> nn.Module:
         return fully_shard(net)
     device = next(net.parameters()).device
     return nn.parallel.DistributedDataParallel(net, device_ids=[device] if device.type == "cuda" else None)
+
+
+def agreed(said: bool) -> bool:
+    """What the first of several processes says, in all of them: their clocks differ, their steps must not."""
+    if share()[1] == 1:
+        return said
+    told = torch.tensor(float(said), device="cuda" if torch.cuda.is_available() else "cpu")
+    dist.broadcast(told, 0)
+    return bool(told)
+
+
+def gathered(dealt: Any) -> Any:
+    """Values with whole tensors in place of those that are dealt among processes, all of which ask together."""
+    if share()[1] == 1:
+        return dealt
+    if isinstance(dealt, dict):
+        return {name: gathered(value) for name, value in dealt.items()}
+    if isinstance(dealt, list | tuple):
+        return type(dealt)(map(gathered, dealt))
+    return dealt.full_tensor() if hasattr(dealt, "full_tensor") else dealt
+
+
+def dealt_like(like: Any, whole: Any) -> Any:
+    """Values with each process's part of a whole tensor, where that of like name and shape in ``like`` is dealt."""
+    if share()[1] == 1:
+        return whole
+    if isinstance(whole, dict):
+        return {name: dealt_like(like[name], value) for name, value in whole.items()}
+    if isinstance(whole, list | tuple):
+        return type(whole)(map(dealt_like, like, whole))
+    if not hasattr(like, "full_tensor") or whole.shape != like.shape:
+        return whole
+    from torch.distributed.tensor import distribute_tensor
+
+    # Each process holds the whole: none has to send it to the others.
+    return distribute_tensor(whole.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
+
+
+@contextmanager
+def whole(run: Any) -> Iterator[None]:
+    """Weights that are dealt among processes, whole for a while: so a net can be asked by its own name."""
+    if not hasattr(run, "unshard"):
+        yield
+        return
+    run.unshard()
+    try:
+        yield
+    finally:
+        run.reshard()
+
+
+def gather_weights(net: nn.Module) -> None:
+    """Give each process the whole of the weights that were dealt among them, so that the net answers alone."""
+    dealt = {
+        w: nn.Parameter(gathered(w.detach()), w.requires_grad) for w in net.parameters() if hasattr(w, "full_tensor")
+    }
+    for layer in net.modules():
+        for name, w in list(layer.named_parameters(recurse=False)):
+            if w in dealt:
+                setattr(layer, name, dealt[w])  # tied weights stay tied
 
 
 def mean_over_processes(values: dict[str, float]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import torch
 from peira.core.seeds import chance_state, set_chance_state
 
 from .player import NotFiniteError, Player
+from .processes import dealt_like, gathered, mean_over_processes
 from .training import Training
 
 LOOK = 32  # updates between looks at the losses on a device that would have to be waited for
@@ -40,10 +41,10 @@ class Tally:
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         if look or self.n % LOOK == 0:
-            first = float(next(iter(terms.values())))
-            if not math.isfinite(first) or not math.isfinite(float(next(iter(self.sums.values())))):
+            first = next(iter(terms))
+            if not math.isfinite(self.sums[first]):  # nor is any sum with what is no number in it
                 raise NotFiniteError
-            self.recent.append(first)
+            self.recent.append(float(terms[first]))
 
     def means(self) -> dict[str, float]:
         """The mean of each term over the updates so far."""
@@ -106,22 +107,24 @@ class Progress:
             self.stopped = "no gain"
 
     def state(self, players: dict[str, Player], device: torch.device) -> dict[str, Any]:
-        """Everything as plain values and tensors."""
-        return {
+        """Everything as plain values and whole tensors."""
+        state = {
             "place": [self.epoch, self.batch, self.update, self.judged, self.stale],
             "least": self.least,
             "best": self.best,
             "stopped": self.stopped,
             "history": self.history,
-            "tally": [self.tally.n, self.tally.sums],
+            "tally": [self.tally.n, mean_over_processes(self.tally.sums)],
             "chance": chance_state(device),
             "players": {name: player.state() for name, player in players.items()},
         }
+        return gathered(state)
 
     def load(self, state: dict[str, Any], players: dict[str, Player], device: torch.device) -> None:
         """Go back to a state."""
         self.epoch, self.batch, self.update, self.judged, self.stale = state["place"]
-        self.least, self.best, self.stopped = state["least"], state["best"], state["stopped"]
+        self.least, self.stopped = state["least"], state["stopped"]
+        self.best = state["best"] and dealt_like(weights(players), state["best"])
         self.history = state["history"]
         self.tally.n, self.tally.sums = state["tally"]
         for name, player in players.items():

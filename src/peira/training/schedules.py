@@ -1,4 +1,4 @@
-r"""The course of the learning rate: a factor for each share s in [0, 1] of the updates done.
+r"""The course of the learning rate: a factor for each share s in [0, 1] of the training that is behind.
 
 ======================  ====================================================================================
 constant, plateau       1 (a plateau is answered by the loop, which divides the rate by five)
@@ -10,9 +10,65 @@ inverse square root     :math:`(1 + 9999 s)^{-1/2}`
 ======================  ====================================================================================
 
 A warm-up multiplies the factor by :math:`s / w` over the first share :math:`w`.
+
+**What a share is of.** After u of U updates, s is u / U. Under a budget of time (`peira.limiting`, ``peira learn
+--budget``) that would end the training sooner, the course is over when the time is: s is the larger of the shares of
+updates and of time,
+
+.. math:: s = \max \, (u / U, \; t / T)
+
+with t seconds since the first update, of the T that there were then. So a net that is given half a minute ends it at
+the rate at which a course ends; one that has time enough learns, to the last bit, as without a budget; and a constant
+rate never looks at the clock. A training that goes on from a checkpoint at a share :math:`s_0` that time had brought
+about divides what is left, :math:`1 - s_0`, among the updates and the time that are left now; a budget that was spent
+is over, and the course then stands again where the updates do.
 """
 
 import math
+import time
+
+from peira.core.iteration import time_left
+
+from .processes import mean_over_processes
+
+
+class Course:
+    """How much of a training is behind: the share of its updates, or of its time, whichever is nearer the end.
+
+    Parameters
+    ----------
+    updates : int
+        U, how many there are to be.
+    """
+
+    def __init__(self, updates: int) -> None:
+        self.updates = updates
+        self.begun: tuple[int, float] = (0, 0.0)  # the update and the share from which this course goes on
+        self._clock: tuple[float, float] | None = None  # when the first of its updates was, and the seconds from there
+
+    def share(self, done: int) -> float:
+        """The share of the training that is behind after so many updates."""
+        begun = self.begun[1]
+        return min(1.0, begun + (1 - begun) * max(self._of_updates(done), self._of_time()))
+
+    def anchor(self, done: int) -> tuple[int, float]:
+        """From where a training that is cut off here takes up its course: from here if time has led it so far."""
+        time_leads = self._of_updates(done) < self._of_time() < 1
+        return (done, self.share(done)) if time_leads else self.begun
+
+    def _of_updates(self, done: int) -> float:
+        first = self.begun[0]
+        return (done - first) / max(1, self.updates - first)
+
+    def _of_time(self) -> float:
+        now = time.monotonic()
+        if self._clock is None:
+            self._clock = now, time_left()
+        began, seconds = self._clock
+        if seconds == math.inf:
+            return 0.0
+        spent = (now - began) / seconds if now - began < seconds else 1.0
+        return mean_over_processes({"spent": spent})["spent"]  # they all learn at one rate
 
 
 def rate_factor(schedule: str, s: float, warmup: float = 0.0, step: float = 0.0) -> float:

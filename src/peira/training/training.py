@@ -47,7 +47,10 @@ class Training(Value):
     )
     epsilon: float | None = param(None, "added to the root of the mean squared gradient; None is usual", above=0)
     weight_decay: float = param(0.0, "share of the weights that a unit of learning rate takes away", low=0)
-    schedule: Schedule = param("constant", "course of the learning rate", tune=choice("constant", "cosine"))
+    schedule: Schedule = param(
+        "constant", "course of the learning rate over the updates, or over a budget of time that ends sooner",
+        tune=choice("constant", "cosine"),
+    )  # fmt: skip
     warmup: float = param(0.0, "share of the updates over which the learning rate rises", low=0, below=1)
     clip: float | None = param(None, "largest norm of the gradient of all weights together", above=0)
     max_norm: float | None = param(None, "largest norm of the weights into a unit", above=0)
