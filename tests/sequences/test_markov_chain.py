@@ -107,6 +107,42 @@ def test_weights_count(seed):
     np.testing.assert_allclose(chain.transmat_, n / n.sum(1, keepdims=True))
 
 
+@pytest.mark.parametrize("smoothing", ["additive", "interpolated", "kneser_ney"])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_parts_are_learned_as_one_whole(seed, order, smoothing, tmp_path):
+    """Symbols are added as they come, gaps interrupt, weights count, and it does not matter what comes first."""
+    rng = np.random.default_rng(seed)
+    X = [[None if rng.random() < 0.05 and t else s for t, s in enumerate(x)] for x in texts(seed, "bcd") + texts(seed)]
+    w = rng.integers(1, 4, len(X)).astype(float)
+    whole = MarkovChain(order, smoothing=smoothing).fit(X, sample_weight=w)
+    for cuts in ([1, 20], [20, 21, 30], []):
+        rows = rng.permutation(len(X)) if cuts else np.arange(len(X))
+        chain = MarkovChain(order, smoothing=smoothing)
+        for part in np.split(rows, cuts):
+            assert chain.partial_fit([X[i] for i in part], sample_weight=w[part]) is chain
+            chain = peira.load(chain.save(tmp_path / "chain"))
+        assert chain.symbols_.tolist() == list("abcd")
+        np.testing.assert_array_equal(chain.counts_, whole.counts_)
+        for name, nodes in whole.trie_.items():
+            np.testing.assert_allclose(chain.trie_[name], nodes, rtol=1e-12)
+        assert vars(chain.fit(["ab"])).keys() == vars(whole).keys() and chain.counts_[0] == 2
+
+
+def test_parts_that_do_not_fit_are_refused_and_change_nothing(seed):
+    chain = MarkovChain().fit(texts(seed))
+    before = chain.transmat_
+    for X, settings, words in (
+        ([[0, 1]], {}, "texts and numbers"),
+        (["ab"], {"order": 2}, "order=1"),
+        ([], {"order": 1}, "sequence"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            chain.set_params(**settings).partial_fit(X)
+        np.testing.assert_array_equal(chain.transmat_, before)
+    with pytest.raises(DataError, match="no counts"):
+        MarkovChain.of(np.eye(2)).partial_fit([[0, 1]])
+
+
 def test_the_order_is_found(seed):
     rng = np.random.default_rng(seed)
     P = np.array([[0.9, 0.3], [0.5, 0.1]])  # of a one, after each pair

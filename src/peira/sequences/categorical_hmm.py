@@ -14,7 +14,7 @@ Cost of a step of learning: S K (K + 1) for S steps in all.
 Reference: Rabiner (1989), Proceedings of the IEEE 77, 257-286, eq. 40c.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -24,7 +24,7 @@ from ..core.inputs import Data
 from ..core.predictive import Categorical
 from ..numerics.compile import compiled
 from .baum_welch import Steps
-from .emissions import Emissions, Sums, dirichlet_log_prior, probabilities
+from .emissions import RowEmissions, Sums
 from .hidden_markov_model import HiddenMarkovModel
 from .hmm_checks import dirichlet_prior, given_rows, learned_rows
 
@@ -41,16 +41,8 @@ def add_by_symbol(codes: np.ndarray, G: np.ndarray, sums: np.ndarray) -> None:
 
 
 @dataclass(frozen=True)
-class CategoricalEmissions(Emissions):
+class CategoricalEmissions(RowEmissions):
     """Rows B (K, V) of probabilities of V symbols, and their Dirichlet prior."""
-
-    B: np.ndarray
-    prior: Any = 1.0
-    letters = "e"
-
-    @property
-    def K(self) -> int:
-        return len(self.B)
 
     def log_densities(self, X: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
@@ -70,19 +62,10 @@ class CategoricalEmissions(Emissions):
         add_by_symbol(X[:, 0], G, counts)
         return (counts.T,)
 
-    def maximise(self, sums: Sums, letters: str) -> Self:
-        return replace(self, B=probabilities(sums[0], self.B, self.prior)) if "e" in letters else self
-
     def draw(self, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         steps = self.B.cumsum(1)[states]
         u = rng.random(len(states)) * steps[:, -1]
         return np.minimum((u[:, None] >= steps).sum(1), self.B.shape[1] - 1)[:, None]
-
-    def n_parameters(self) -> int:
-        return self.B.size - len(self.B)
-
-    def log_prior(self) -> float:
-        return dirichlet_log_prior(self.B, self.prior)
 
 
 class CategoricalHMM(SymbolMethod, HiddenMarkovModel):

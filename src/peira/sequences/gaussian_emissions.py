@@ -27,7 +27,7 @@ import numpy as np
 
 from ..core import DataError
 from ..numerics.compile import compiled
-from .emissions import Emissions, Sums
+from .emissions import Emissions, Moves, Sums
 from .gaussian_gaps import filled_moments, log_densities_seen
 
 Shape = Literal["full", "tied", "diag", "spherical"]
@@ -199,6 +199,42 @@ class GaussianEmissions(Emissions):
                 "bound: raise covars_prior, or lower n_components"
             )
         return found
+
+    def take(self, states: np.ndarray) -> Self:
+        p = self.prior
+        prior = None if p is None else replace(p, mean=p.mean[states], mean_weight=p.mean_weight[states])
+        covars = self.covars if self.shape == "tied" else self.covars[states]
+        return replace(self, means=self.means[states], covars=covars, prior=prior)
+
+    def moved(self, by: Moves) -> Self:
+        """Means in standard deviations; logarithms of variances, or the lower factor M of L M M' L', with L L' here."""
+        means = self.means + np.sqrt(self.variances()) * by["m"]
+        if self.shape in ("diag", "spherical"):
+            return replace(self, means=means, covars=self.covars * np.exp(by["c"]))
+        i = np.arange(self.means.shape[1])
+        M = np.tril(by["c"], -1)
+        M[..., i, i] = np.exp(by["c"][..., i, i])
+        L = np.linalg.cholesky(self.covars) @ M
+        return replace(self, means=means, covars=L @ L.mT)
+
+    def slopes(self, at: Self, sums: Sums) -> Moves:
+        (N, d, S), p = sums, self.prior
+        assert p is not None, "emissions without a prior are not learned"
+        sd, off, more = np.sqrt(self.variances()), at.means - p.mean, p.excess(self.shape, self.means.shape[1])
+        pull = d - p.mean_weight * off
+        if self.shape in ("diag", "spherical"):
+            v = at.variances()
+            c = 0.5 * ((S + p.scale + p.mean_weight * off * off) / v - (N + more))
+            return {"m": sd * pull / v, "c": c.sum(1) if self.shape == "spherical" else c}
+        T = (S + S.mT) / 2 + p.mean_weight[:, :1, None] * off[:, :, None] * off[:, None, :]
+        tied = self.shape == "tied"
+        T, n = (T.sum(0) + p.scale, N[:, 0].sum() + more) if tied else (T + p.scale, N[:, :1, None] + more)
+        first, L = np.linalg.cholesky(self.covars), np.linalg.cholesky(at.covars)
+        inverse = np.linalg.inv(L)  # d/dM of -(n log |C| + tr(C^-1 T)) / 2 with C = L L', L = first M
+        c = np.tril(first.mT @ (inverse.mT @ (inverse @ T @ inverse.mT - n * np.eye(T.shape[-1]))))
+        i = np.arange(c.shape[-1])
+        c[..., i, i] *= L[..., i, i] / first[..., i, i]
+        return {"m": sd * np.linalg.solve(at.matrices(), pull[:, :, None])[:, :, 0], "c": c}
 
     def log_prior(self) -> float:
         p, D = self.prior, self.means.shape[1]

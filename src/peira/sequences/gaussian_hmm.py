@@ -89,10 +89,10 @@ class GaussianHMM(SequenceMethod, HiddenMarkovModel):
         if np.isnan(steps.X).all():
             raise DataError(f"{type(self).__name__} got no number at all: every step is missing")
 
-    def _guess(self, steps: Steps, seed: int, again: bool) -> np.ndarray | None:
+    def _guess(self, steps: Steps, K: int, seed: int, again: bool) -> np.ndarray | None:
         if self.means_init is not None and self.covars_init is not None and self.transmat_init is not None:
             return None  # nothing is left to be guessed
-        return groups(steps.X, self.n_components, seed, again=again)
+        return groups(steps.X, K, seed, again=again)
 
     def _first_emissions(self, steps: Steps, labels: np.ndarray | None, seed: int) -> GaussianEmissions:
         K, D, shape = self.n_components, steps.X.shape[1], self.covariance_type

@@ -24,7 +24,7 @@ from ..core import Card, DataError, ParameterError, SequenceMethod, choice, inte
 from ..core.predictive import Mixture
 from ..core.seeds import derive
 from .baum_welch import Steps
-from .emissions import Emissions, Sums, dirichlet_log_prior, probabilities
+from .emissions import Emissions, Moves, Sums, dirichlet_log_prior, moved_rows, probabilities, row_slopes, rows_of
 from .gaussian_emissions import Extent, GaussianEmissions, Shape, covariance_parameters
 from .gaussian_hmm import gaussian_prior, normal_mixture, positive, require_positive, spread
 from .hidden_markov_model import HiddenMarkovModel
@@ -68,16 +68,32 @@ class MixtureEmissions(Emissions):
 
     def maximise(self, sums: Sums, letters: str) -> Self:
         weights = probabilities(sums[0], self.weights, self.prior) if "w" in letters else self.weights
-        parts = self.parts.maximise(sums[1:], letters)
-        if self.tied and "c" in letters:
-            N = sums[0] + parts.prior.excess("full", parts.means.shape[1])
-            share = np.where(
-                N.sum(1, keepdims=True) > 0, N / np.maximum(N.sum(1, keepdims=True), 1e-300), 1 / N.shape[1]
-            )
-            C = parts.covars.reshape(*weights.shape, *parts.covars.shape[1:])
-            C = np.broadcast_to((share[:, :, None, None] * C).sum(1, keepdims=True), C.shape)
-            parts = replace(parts, covars=np.array(C.reshape(parts.covars.shape)))
-        return replace(self, weights=weights, parts=parts)
+        found = replace(self, weights=weights, parts=self.parts.maximise(sums[1:], letters))
+        return found.with_shared_covars(sums[0]) if self.tied and "c" in letters else found
+
+    def with_shared_covars(self, counts: np.ndarray) -> Self:
+        """Each state's covariances, weighted by how many steps (K, M) they were learned from, become one."""
+        parts = self.parts
+        N = counts + parts.prior.excess("full", parts.means.shape[1])
+        share = np.where(N.sum(1, keepdims=True) > 0, N / np.maximum(N.sum(1, keepdims=True), 1e-300), 1 / N.shape[1])
+        C = parts.covars.reshape(*self.weights.shape, *parts.covars.shape[1:])
+        C = np.broadcast_to((share[:, :, None, None] * C).sum(1, keepdims=True), C.shape)
+        return replace(self, parts=replace(parts, covars=np.array(C.reshape(parts.covars.shape))))
+
+    def take(self, states: np.ndarray) -> Self:
+        M = self.weights.shape[1]
+        parts = self.parts.take((np.asarray(states)[:, None] * M + np.arange(M)).ravel())
+        return replace(self, weights=self.weights[states], parts=parts, prior=rows_of(self.prior, states))
+
+    def moved(self, by: Moves) -> Self:
+        c = np.repeat(by["c"], self.weights.shape[1], axis=0) if self.tied else by["c"]
+        return replace(self, weights=moved_rows(self.weights, by["w"]), parts=self.parts.moved({**by, "c": c}))
+
+    def slopes(self, at: Self, sums: Sums) -> Moves:
+        found = self.parts.slopes(at.parts, sums[1:])
+        if self.tied:
+            found["c"] = found["c"].reshape(*self.weights.shape, *found["c"].shape[1:]).sum(1)
+        return found | {"w": row_slopes(sums[0], at.weights, self.prior)}
 
     def draw(self, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         steps = self.weights.cumsum(1)[states]
@@ -151,8 +167,8 @@ class GMMHMM(SequenceMethod, HiddenMarkovModel):
         if np.isnan(steps.X).all():
             raise DataError(f"{type(self).__name__} got no number at all: every step is missing")
 
-    def _guess(self, steps: Steps, seed: int, again: bool) -> np.ndarray:
-        return groups(steps.X, self.n_components, seed, again=again)
+    def _guess(self, steps: Steps, K: int, seed: int, again: bool) -> np.ndarray:
+        return groups(steps.X, K, seed, again=again)
 
     def _ends(self, K: int, M: int, D: int) -> tuple[int, ...]:
         ends = {"full": (K, M, D, D), "tied": (K, D, D), "diag": (K, M, D), "spherical": (K, M)}
@@ -196,7 +212,8 @@ class GMMHMM(SequenceMethod, HiddenMarkovModel):
             means=start.means if means is None else means.reshape(K * M, D),
             covars=start.covars if covars is None else covars,
         )
-        return MixtureEmissions(weights, parts, dirichlet_prior(self, "weights_prior", (K, M)), tied)
+        found = MixtureEmissions(weights, parts, dirichlet_prior(self, "weights_prior", (K, M)), tied)
+        return found.with_shared_covars(G.sum(0).reshape(K, M)) if tied else found
 
     def _emissions(self) -> MixtureEmissions:
         K, M = learned_rows(self, "weights_", (-1, -1)).shape

@@ -5,8 +5,8 @@ r"""Hidden Markov models: a chain of states that nobody sees, and what it shows 
 Three parts (initial, transition, emission) and three problems (Rabiner 1989): **evaluate**, how likely is a sequence
 (`log_prob`: the forward pass); **decode**, which states produced it (`predict`: Viterbi, or each step's most probable
 state; `predict_proba`: posteriors); **learn**, which parts make the sequences most likely (`fit`: Baum-Welch, which is
-EM, or Viterbi training, which counts along the best paths). This is the base of all of them; a family of emissions
-makes it a method.
+EM; Viterbi training, which counts along the best paths; or by gradient, `peira.sequences.hmm_gradient`). This is the
+base of all of them; a family of emissions makes it a method, and states may share one (`peira.sequences.hmm_tied`).
 
 Cost of a step of learning: S (K^2 + K D) for S steps in all, K states, D numbers a step.
 
@@ -17,6 +17,7 @@ Reference: Rabiner (1989), Proceedings of the IEEE 77, 257-286; Bishop (2006), P
 import math
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -29,7 +30,9 @@ from ..core.seeds import derive
 from .baum_welch import Steps, count_paths, expect
 from .emissions import Emissions
 from .hmm_checks import dirichlet_prior, given_rows, learned_rows
+from .hmm_gradient import Point, ascend
 from .hmm_start import drawn_chain, even_segments, transition_guess
+from .hmm_tied import TiedEmissions, groups_of_states
 from .state_chain import FORWARD, Chain, allowed
 from .state_model import StateModel
 
@@ -62,8 +65,8 @@ class HiddenMarkovModel(StateModel):
 
     startprob_prior: float | list | np.ndarray = param(1.0, "Dirichlet prior of the initial probabilities", low=1)
     transmat_prior: float | list | np.ndarray = param(1.0, "Dirichlet prior of each row of the transitions", low=1)
-    learning: Literal["baum-welch", "viterbi"] = param(
-        "baum-welch", "count transitions as expected (EM), or along the best paths"
+    learning: Literal["baum-welch", "viterbi", "gradient"] = param(
+        "baum-welch", "count transitions as expected (EM), or along the best paths; or climb by the gradient (L-BFGS)"
     )
     n_iter: int = param(200, "most steps of learning a run", low=1)
     tol: float = param(1e-2, "a run ends when the log posterior, nats, rises by less", low=0)
@@ -82,8 +85,8 @@ class HiddenMarkovModel(StateModel):
     def _keep(self, emissions: Emissions) -> None:
         """Set the learned attributes."""
 
-    def _guess(self, steps: Steps, seed: int, again: bool) -> np.ndarray | None:
-        """A guess at the state of each step, or None."""
+    def _guess(self, steps: Steps, K: int, seed: int, again: bool) -> np.ndarray | None:
+        """A guess at which of K different emissions each step shows, or None."""
         return None
 
     def _open_fit(self, X: Any, sample_weight: Any) -> Data:
@@ -92,7 +95,7 @@ class HiddenMarkovModel(StateModel):
     # ------------------------------------------------------------------ learn
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Learn the three parts: by Baum-Welch (EM), or by Viterbi training.
+        """Learn the three parts: by Baum-Welch (EM), by Viterbi training, or by gradient.
 
         Parameters
         ----------
@@ -122,7 +125,7 @@ class HiddenMarkovModel(StateModel):
             runs.append(self._run(steps, *self._start(steps, derive(data.seed, i), again=i > 0)))
         best = max(runs, key=lambda run: run.value)
         self._keep_chain(best.chain)
-        self._keep(best.emissions)
+        self._keep(best.emissions.apart())
         self.restarts_ = np.array([run.value for run in runs])
         self.history_, self.n_iter_, self.stopped_ = best.history, best.n_iter, best.stopped
         self.converged_ = best.stopped == "converged"
@@ -138,41 +141,59 @@ class HiddenMarkovModel(StateModel):
     def _start(self, steps: Steps, seed: int, *, again: bool) -> tuple[Chain, Emissions]:
         K, owner = self.n_components, type(self).__name__
         first, mask = allowed(self.topology, K, owner)
-        labels = even_segments(steps.lengths, K) if self._goes_forward() else self._guess(steps, seed, again)
+        own, group = groups_of_states(self.tied, K, owner)
+        if self._goes_forward():
+            labels: np.ndarray | None = even_segments(steps.lengths, K)
+        elif (labels := self._guess(steps, len(own), seed, again)) is not None:
+            labels = np.where(labels >= 0, own[labels], -1)
         if labels is None:
             pi, A = drawn_chain(first, mask, np.random.default_rng(seed))
         else:
             pi, A = transition_guess(labels, steps, first, mask)
+            labels = np.where(labels >= 0, own[group[labels]], -1)
         pi = given_rows(self, "startprob_init", (K,), pi)
         A = given_rows(self, "transmat_init", (K, K), A)
-        return Chain(pi, np.where(mask, A, 0.0)), self._first_emissions(steps, labels, seed)
+        emissions = self._first_emissions(steps, labels, seed)
+        if self.tied:  # the first state of a group speaks for it
+            emissions = TiedEmissions(emissions.take(own), group)
+        return Chain(pi, np.where(mask, A, 0.0)), emissions
 
     def _goes_forward(self) -> bool:
         return isinstance(self.topology, str) and self.topology in FORWARD
 
     def _run(self, steps: Steps, chain: Chain, emissions: Emissions) -> Run:
-        count = count_paths if self.learning == "viterbi" else expect
-        priors, letters = self._priors(chain), self._learned_letters(emissions)
-        value, gap = -math.inf, math.inf
-        for step in iterate(self, self.n_iter, name="Baum-Welch", expect={"log_posterior": "increase"}):
+        climb = ascend if self.learning == "gradient" else self._by_counts
+        points = climb(chain, emissions, steps, self._priors(chain), self._learned_letters(emissions))
+        value, gap, name = -math.inf, math.inf, self.learning.title()
+        for step in iterate(self, self.n_iter, name=name, expect={"log_posterior": "increase"}):
             try:
-                found = count(chain, emissions, steps)
+                point = next(points)
             except np.linalg.LinAlgError as error:
                 raise DataError(
                     f"{type(self).__name__}: a covariance is no longer positive definite; raise covars_prior, lower "
                     "n_components, or choose a simpler covariance_type"
                 ) from error
-            self._refuse_impossible(found.logs)
-            total = float(found.logs @ steps.w)
-            before, value = value, total + chain.log_prior(priors) + emissions.log_prior()
-            chain = chain.maximise(found.first, found.between, priors, letters)
-            emissions = emissions.maximise(found.sums, letters)
-            step.record(log_likelihood=total, log_posterior=value)
+            self._refuse_impossible(point.logs)
+            before, value = value, point.value
+            step.record(log_likelihood=float(point.logs @ steps.w), log_posterior=value)
             gap = value - before
             if gap < self.tol:
                 step.stop("converged")
                 break
-        return Run(chain, emissions, value, gap, self.history_, self.n_iter_, self.stopped_)
+        return Run(point.chain, point.emissions, value, gap, self.history_, self.n_iter_, self.stopped_)
+
+    def _by_counts(
+        self, chain: Chain, emissions: Emissions, steps: Steps, priors: tuple[Any, Any], letters: str
+    ) -> Iterator[Point]:
+        """What counts lead to, step by step, with the log posterior of what they were counted by."""
+        count = count_paths if self.learning == "viterbi" else expect
+        while True:
+            found = count(chain, emissions, steps)
+            self._refuse_impossible(found.logs)
+            value = float(found.logs @ steps.w) + chain.log_prior(priors) + emissions.log_prior()
+            chain = chain.maximise(found.first, found.between, priors, letters)
+            emissions = emissions.maximise(found.sums, letters)
+            yield Point(chain, emissions, found.logs, value)
 
     def _keep_chain(self, chain: Chain) -> None:
         self.startprob_, self.transmat_ = chain.pi, chain.A

@@ -42,7 +42,7 @@ from . import chain_analysis as analysis
 from . import ngram_walk
 from .chain_analysis import Absorption, StateClass
 from .context_model import ContextModel, ragged
-from .ngram_trie import NGramTrie
+from .ngram_trie import NGramTrie, merged
 from .transition_graph import plot_transitions
 
 MOST = 4096  # contexts that are analysed densely
@@ -61,6 +61,8 @@ class MarkovChain(ContextModel):
         How likely each symbol follows each context; for order 1, each state.
     trie_ : dict of arrays
         Every n-gram that was seen, with its log probability.
+    counts_ : array of shape (M,)
+        How often each of them was; missing where the matrix was given.
 
     Examples
     --------
@@ -79,6 +81,7 @@ class MarkovChain(ContextModel):
         reference="Markov (1913); Kemeny & Snell (1960)",
         cost="T K^2",
         exact=True,
+        incremental="equals one fit",
         missing=True,
         data="symbols",
     )
@@ -111,7 +114,50 @@ class MarkovChain(ContextModel):
         inner = np.ones(len(framed), dtype=bool)
         inner[np.cumsum(lengths + 1) - lengths - 1] = False
         framed[inner] = steps
-        self._learn(framed, lengths + 1, K, int(self.order) + 1, weights)
+        self.counts_ = self._learn(framed, lengths + 1, K, int(self.order) + 1, weights)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, symbols: Any = None) -> Self:
+        """Count more sequences: what all parts together say is what one fit would.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Symbols that no part has had yet are added.
+        y : ignored
+        sample_weight : array of shape (N,), optional
+        symbols : sequence of symbols, optional
+            Further ones there are.
+
+        Returns
+        -------
+        MarkovChain
+
+        Raises
+        ------
+        DataError
+            As `fit` does; if the matrix was given, so that there are no counts; if numbers come after texts.
+        ParameterError
+            If ``order`` has changed.
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X, sample_weight=sample_weight, symbols=symbols)
+        name = type(self).__name__
+        if not hasattr(self, "counts_"):
+            raise DataError(f"the matrix of this {name} was given, so that there are no counts to add to: call fit")
+        part = type(self)(**self.get_params(deep=False)).fit(X, sample_weight=sample_weight, symbols=symbols)
+        if part._m != self._m:
+            raise ParameterError(f"this {name} has counted with order={self._m}, and cannot go on with {part._m}")
+        if part.symbols_.dtype.kind != self.symbols_.dtype.kind:
+            raise DataError(
+                f"this {name} has learned from symbols such as {self.symbols_[0]!r}, got {part.symbols_[0]!r}: texts "
+                "and numbers are no symbols of one chain"
+            )
+        both = np.union1d(self.symbols_, part.symbols_)
+        parts = [(m._trie(), m.counts_, both.searchsorted(m.symbols_)) for m in (self, part)]
+        trie, counts = merged(parts, len(both))
+        self._smooth(trie, counts)
+        self.symbols_, self.counts_ = both, counts
         return self
 
     @classmethod
@@ -180,7 +226,7 @@ class MarkovChain(ContextModel):
         trie, owner = self._trie(), np.repeat(np.arange(len(lengths)), lengths)
         gaps = np.bincount(owner, steps < 0, minlength=len(lengths)) > 0
         sums = np.empty(len(lengths))
-        whole = self._scored(steps[~gaps[owner]], lengths[~gaps], trie.opening)[0]
+        whole = self._scored(steps[~gaps[owner]], lengths[~gaps], trie.opening)
         sums[~gaps] = np.bincount(np.repeat(np.arange((~gaps).sum()), lengths[~gaps]), whole, minlength=(~gaps).sum())
         sums[gaps] = ngram_walk.score_with_gaps(
             *self._walk(), int(trie.levels[-2]), trie.V, steps[gaps[owner]], lengths[gaps], trie.opening
@@ -212,7 +258,7 @@ class MarkovChain(ContextModel):
             steps, lengths = ragged(queries)
             if (steps < 0).any():
                 raise DataError(f"{type(self).__name__} goes on from symbols that are known; one in given is missing")
-            states[:] = self._scored(steps, lengths, opening)[1]
+            states[:] = self._after(steps, lengths, opening)
         drawn = self._drawn(states, int(length), draw_seed(random_state))
         return [self._as_symbols(row, self.symbols_) for row in drawn]
 
@@ -254,7 +300,7 @@ class MarkovChain(ContextModel):
                 "log_prob and sample work without it"
             )
         codes = np.stack(np.meshgrid(*[np.arange(K)] * m, indexing="ij"), -1).reshape(-1)
-        states = self._scored(codes, np.full(K**m, m), 0)[1]
+        states = self._after(codes, np.full(K**m, m), 0)
         return ngram_walk.distributions(*self._walk(), states, K)
 
     def _square(self) -> np.ndarray:
@@ -341,3 +387,11 @@ class MarkovChain(ContextModel):
         super()._check_learned()
         if self.__sklearn_is_fitted__() and (len(self.symbols_) != self._trie().V or self._trie().order < 2):
             raise UnreadableError(f"the states of a stored {type(self).__name__} are not those of its n-grams")
+        counts = getattr(self, "counts_", None)
+        if counts is not None and not (
+            isinstance(counts, np.ndarray)
+            and counts.dtype == np.float64
+            and counts.shape == self._trie().words.shape
+            and bool((np.isfinite(counts) & (counts >= 0)).all())
+        ):
+            raise UnreadableError(f"counts_ of a stored {type(self).__name__} should be a count of each n-gram")

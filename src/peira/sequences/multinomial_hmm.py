@@ -12,7 +12,7 @@ Cost of a step of learning: S (K^2 + K D) for S steps in all.
 Reference: Zucchini & MacDonald (2009), Hidden Markov Models for Time Series, 8.4.1; Rabiner (1989), eq. 40c.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +21,7 @@ from scipy.special import gammaln
 from ..core import Card, SequenceMethod, UnreadableError, param
 from ..core.predictive import Categorical
 from .baum_welch import Steps
-from .emissions import Emissions, Sums, dirichlet_log_prior, probabilities
+from .emissions import RowEmissions, Sums
 from .hidden_markov_model import HiddenMarkovModel
 from .hmm_checks import dirichlet_prior, given_rows, learned_rows
 from .hmm_start import groups, indicators
@@ -29,17 +29,10 @@ from .poisson_hmm import require_counts
 
 
 @dataclass(frozen=True)
-class MultinomialEmissions(Emissions):
+class MultinomialEmissions(RowEmissions):
     """Rows B (K, D) of probabilities, their Dirichlet prior, and the trials of a step that is drawn."""
 
-    B: np.ndarray
-    prior: Any = 1.0
     trials: int = 1
-    letters = "e"
-
-    @property
-    def K(self) -> int:
-        return len(self.B)
 
     def log_densities(self, X: np.ndarray) -> np.ndarray:
         x = _complete(X)
@@ -53,17 +46,8 @@ class MultinomialEmissions(Emissions):
     def statistics(self, X: np.ndarray, G: np.ndarray) -> Sums:
         return (G.T @ _complete(X),)
 
-    def maximise(self, sums: Sums, letters: str) -> Self:
-        return replace(self, B=probabilities(sums[0], self.B, self.prior)) if "e" in letters else self
-
     def draw(self, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return rng.multinomial(self.trials, self.B[states]).astype(np.float64)
-
-    def n_parameters(self) -> int:
-        return self.B.size - len(self.B)
-
-    def log_prior(self) -> float:
-        return dirichlet_log_prior(self.B, self.prior)
 
 
 def _complete(X: np.ndarray) -> np.ndarray:
@@ -123,9 +107,9 @@ class MultinomialHMM(SequenceMethod, HiddenMarkovModel):
     def _check_steps(self, steps: Steps) -> None:
         require_counts(steps.X, type(self).__name__)
 
-    def _guess(self, steps: Steps, seed: int, again: bool) -> np.ndarray:
+    def _guess(self, steps: Steps, K: int, seed: int, again: bool) -> np.ndarray:
         shares = steps.X / np.maximum(steps.X.sum(1, keepdims=True), 1.0)
-        return groups(shares, self.n_components, seed, again=again)
+        return groups(shares, K, seed, again=again)
 
     def _first_emissions(self, steps: Steps, labels: np.ndarray | None, seed: int) -> MultinomialEmissions:
         K, D = self.n_components, steps.X.shape[1]

@@ -23,7 +23,7 @@ from scipy.stats import poisson
 from ..core import Card, DataError, ParameterError, SequenceMethod, UnreadableError, param
 from ..core.predictive import Categorical
 from .baum_welch import Steps
-from .emissions import Emissions, Sums
+from .emissions import Emissions, Moves, Sums, rows_of
 from .hidden_markov_model import HiddenMarkovModel
 from .hmm_checks import given_numbers, learned_numbers
 from .hmm_start import groups, indicators
@@ -57,6 +57,17 @@ class PoissonEmissions(Emissions):
             return self
         N, total = sums[0] + self.prior[1], sums[1] + self.prior[0]
         return replace(self, rates=np.where(N > 0, np.maximum(total / np.where(N > 0, N, 1.0), LEAST), self.rates))
+
+    def take(self, states: np.ndarray) -> Self:
+        return replace(self, rates=self.rates[states], prior=tuple(rows_of(p, states) for p in self.prior))
+
+    def moved(self, by: Moves) -> Self:
+        """The logarithms of the rates, moved."""
+        return replace(self, rates=self.rates * np.exp(by["l"]))
+
+    def slopes(self, at: Self, sums: Sums) -> Moves:
+        a, b = self.prior
+        return {"l": sums[1] + a - (sums[0] + b) * at.rates}
 
     def draw(self, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return rng.poisson(self.rates[states]).astype(np.float64)
@@ -118,10 +129,10 @@ class PoissonHMM(SequenceMethod, HiddenMarkovModel):
     def _check_steps(self, steps: Steps) -> None:
         require_counts(steps.X, type(self).__name__)
 
-    def _guess(self, steps: Steps, seed: int, again: bool) -> np.ndarray | None:
+    def _guess(self, steps: Steps, K: int, seed: int, again: bool) -> np.ndarray | None:
         if self.lambdas_init is not None and self.transmat_init is not None:
             return None
-        return groups(np.sqrt(steps.X), self.n_components, seed, again=again)  # of the same spread at every rate
+        return groups(np.sqrt(steps.X), K, seed, again=again)  # of the same spread at every rate
 
     def _first_emissions(self, steps: Steps, labels: np.ndarray | None, seed: int) -> PoissonEmissions:
         ends = (self.n_components, steps.X.shape[1])

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..core import ParameterError
-from .emissions import dirichlet_log_prior, probabilities
+from .emissions import Moves, dirichlet_log_prior, moved_rows, probabilities, row_slopes
 
 Topology = Literal["ergodic", "left-right", "linear", "bakis", "cycle"]
 FORWARD = ("left-right", "linear", "bakis")
@@ -43,6 +43,14 @@ class Chain:
             probabilities(between, self.A, priors[1]) if "t" in letters else self.A,
         )
 
+    def moved(self, by: Moves) -> "Chain":
+        """The chain whose logarithms have been moved by so much; 0 stays 0."""
+        return Chain(moved_rows(self.pi, by["s"]), moved_rows(self.A, by["t"]))
+
+    def slopes(self, first: np.ndarray, between: np.ndarray, priors: tuple[Any, Any]) -> Moves:
+        """The gradient by these moves, from expected counts."""
+        return {"s": row_slopes(first, self.pi, priors[0]), "t": row_slopes(between, self.A, priors[1])}
+
     def log_prior(self, priors: tuple[Any, Any]) -> float:
         """The logarithm of the Dirichlet priors, up to a constant."""
         return dirichlet_log_prior(self.pi, priors[0]) + dirichlet_log_prior(self.A, priors[1])
@@ -71,7 +79,6 @@ class Chain:
 def allowed(topology: Any, K: int, owner: str) -> tuple[np.ndarray, np.ndarray]:
     """Which first states (K,) and transitions (K, K) a topology allows, as truth values."""
     i, j = np.indices((K, K))
-    first = np.ones(K, dtype=bool) if topology not in FORWARD else np.arange(K) == 0
     if isinstance(topology, str):
         masks = {
             "ergodic": i >= 0,
@@ -80,7 +87,7 @@ def allowed(topology: Any, K: int, owner: str) -> tuple[np.ndarray, np.ndarray]:
             "bakis": (j >= i) & (j <= i + 2),
             "cycle": (j == i) | (j == (i + 1) % K),
         }
-        return first, masks[topology]
+        return np.arange(K) == 0 if topology in FORWARD else np.ones(K, dtype=bool), masks[topology]
     mask = np.asarray(topology)
     if mask.shape != (K, K) or mask.dtype.kind not in "biuf" or not (mask != 0).any(1).all():
         raise ParameterError(

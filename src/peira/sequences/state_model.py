@@ -23,6 +23,7 @@ from ..core.predictive import Predictive
 from ..core.seeds import draw_seed
 from .baum_welch import Steps, decode, evaluate, expect
 from .emissions import Emissions
+from .hmm_tied import groups_of_states
 from .state_chain import Chain, Topology, allowed
 
 
@@ -43,6 +44,9 @@ class StateModel(Density):
     n_components: int = param(1, "number of states, K", low=1, tune=integer(1, 8), positional=True)
     topology: Topology | list | np.ndarray = param(
         "ergodic", "which transitions there are: a name, or an array of shape (K, K) that is 0 for those there are not"
+    )
+    tied: list | None = param(
+        None, "groups of states that share one emission, such as [[0, 1], [2, 3]]; a state in none has its own"
     )
     algorithm: Literal["viterbi", "map"] = param("viterbi", "decode the best path, or the best state of each step")
 
@@ -213,10 +217,11 @@ class StateModel(Density):
     # ------------------------------------------------------------------ how many states?
 
     def n_parameters(self) -> int:
-        """How many free numbers: what the topology allows, less one a distribution, and the emissions'."""
+        """How many free numbers: what the topology allows, less one a distribution, and the different emissions'."""
         K = len(self.startprob_)
         first, mask = allowed(self.topology, K, type(self).__name__)
-        return int(first.sum() - 1 + mask.sum() - K) + self._emissions().n_parameters()
+        own = groups_of_states(self.tied, K, type(self).__name__)[0]
+        return int(first.sum() - 1 + mask.sum() - K) + self._emissions().take(own).n_parameters()
 
     def bic(self, X: Any) -> float:
         """Bayes' information criterion, -2 log L + p log S for S steps in all; lower is better (Schwarz 1978)."""

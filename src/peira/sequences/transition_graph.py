@@ -76,7 +76,7 @@ def _arrow(ax: Any, a: np.ndarray, b: np.ndarray, ra: float, rb: float, p: float
     ax.add_patch(
         FancyArrowPatch(
             (start[0], start[1]), (end[0], end[1]), connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>",
-            mutation_scale=8 + 6 * p, linewidth=0.4 + 2.6 * p, color="0.25", alpha=0.25 + 0.7 * p,
+            mutation_scale=8 + 6 * p, linewidth=0.6 + 2.4 * p, color="0.25", alpha=0.4 + 0.55 * p,
             shrinkA=0, shrinkB=0, zorder=1,
         )
     )  # fmt: skip
@@ -103,4 +103,6 @@ def _loop(ax: Any, at: np.ndarray, radius: float, p: float, K: int) -> None:
         )
     )  # fmt: skip
     if K <= 8:
-        ax.text(*(centre + outward * radius * 1.15), f"{p:.2g}", fontsize=7, color="0.2", ha="center", va="center")
+        ax.text(
+            *(centre + outward * (0.7 * radius + 0.13)), f"{p:.2g}", fontsize=7, color="0.2", ha="center", va="center"
+        )

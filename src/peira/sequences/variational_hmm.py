@@ -174,8 +174,8 @@ class VariationalGaussianHMM(SequenceMethod, VariationalHMM):
     def example(cls) -> Self:
         return cls(2, random_state=0, n_iter=1000)
 
-    def _guess(self, steps: Steps, seed: int, again: bool) -> np.ndarray:
-        return groups(steps.X, self.n_components, seed, again=again)
+    def _guess(self, steps: Steps, K: int, seed: int, again: bool) -> np.ndarray:
+        return groups(steps.X, K, seed, again=again)
 
     def _first_emissions(self, steps: Steps, labels: np.ndarray | None, seed: int) -> VariationalGaussian:
         K, D, full = self.n_components, steps.X.shape[1], self.covariance_type == "full"

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import digamma, gammaln, multigammaln
 
 from .categorical_hmm import CategoricalEmissions
-from .emissions import Sums
+from .emissions import Sums, rows_of
 from .gaussian_emissions import GaussianEmissions
 from .state_chain import Chain
 
@@ -72,6 +72,9 @@ class VariationalCategorical(CategoricalEmissions):
     def maximise(self, sums: Sums, letters: str) -> Self:
         return type(self).of(self.prior + sums[0], self.prior) if "e" in letters else self
 
+    def take(self, states: np.ndarray) -> Self:
+        return type(self).of(self.e[states], rows_of(self.prior, states))
+
     def log_prior(self) -> float:
         return -dirichlet_divergence(self.e, np.broadcast_to(self.prior, self.e.shape))
 
@@ -88,6 +91,10 @@ class NormalWishart:
     @property
     def full(self) -> bool:
         return self.inverse.ndim == 3
+
+    def take(self, states: np.ndarray) -> "NormalWishart":
+        """Those of some states."""
+        return NormalWishart(self.m[states], self.beta[states], self.inverse[states], self.nu[states])
 
     def expected_covariance(self) -> np.ndarray:
         """The inverse of the expected precision."""
@@ -153,6 +160,9 @@ class VariationalGaussian(GaussianEmissions):
         else:
             inverse = p.inverse + S + p.beta[:, None] * off**2 - beta[:, None] * back**2
         return type(self).of(replace(p, m=m, beta=beta, inverse=inverse, nu=nu), p, self.extent)
+
+    def take(self, states: np.ndarray) -> Self:
+        return type(self).of(self.q.take(states), self.p.take(states), self.extent)
 
     def log_prior(self) -> float:
         return -self.q.divergence(self.p)
