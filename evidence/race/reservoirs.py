@@ -17,7 +17,7 @@ TERMS = {
 def series():
     from evidence.reproduce.reservoirs import mackey_glass
 
-    return mackey_glass(STEPS + NEW + 1, 17, [0])[:, 0]
+    return np.tanh(mackey_glass(STEPS + NEW + 1, 17, [0])[:, 0] - 1)
 
 
 def sides(ours_connections, peer_share):
@@ -29,7 +29,8 @@ def sides(ours_connections, peer_share):
 
         return EchoStateForecaster(
             units=UNITS, connections=ours_connections, spectral_radius=0.9, leak=0.5, input_scaling=1.0,
-            bias_scaling=0.2, standardise=False, washout=100, alpha=1e-6, precise=False, random_state=0,
+            bias_scaling=0.2, standardise=False, washout=100, alpha=1e-6, differences=0, precise=False,
+            random_state=0,
         ).fit(train)  # fmt: skip
 
     def peer():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from peira.experience.sequences import Sequences
-from peira.sequences import EchoStateClassifier, EchoStateForecaster, EchoStateTagger
+from peira.sequences import EchoStateClassifier, EchoStateForecaster, EchoStateTagger, LiquidStateClassifier
+from peira.sequences.echo_state_loop import spread_ahead
 
 
 def series(seed, T=300, D=2):
@@ -14,19 +15,23 @@ def series(seed, T=300, D=2):
 
 
 @pytest.mark.parametrize("D", [1, 2])
-@pytest.mark.parametrize("given", [{}, {"direct": False}, {"precise": False}, {"standardise": False}, {"alpha": 0.1}])
-def test_a_forecast_is_the_loop_written_out(seed, D, given):
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("given", [{}, {"direct": False}, {"precise": False, "standardise": False, "alpha": 0.1}])
+def test_a_forecast_is_the_loop_written_out(seed, D, order, given):
     X = series(seed, D=D)
-    model = EchoStateForecaster(units=20, random_state=seed, **given).fit(X)
+    model = EchoStateForecaster(units=20, differences=order, random_state=seed, **given).fit(X)
     pool = model._restored()
     W, x = pool.matrix().toarray(), np.zeros(20)
+    last = X[0]
     for y in X[:100]:
-        u = (y - model.input_mean_) / model.input_scale_
+        u = ((y - last if order else y) - model.input_mean_) / model.input_scale_
         x = (1 - pool.leak) * x + pool.leak * np.tanh(W @ x + pool.inputs @ u + pool.bias)
-    for said in model.predict(X[:100], horizon=5)[0]:
-        y = np.r_[x, u] @ model.readout_ + model.intercept_
-        np.testing.assert_allclose(said, y, rtol=1e-9, atol=1e-9)
-        u = (y - model.input_mean_) / model.input_scale_
+        last = y
+    for said in model.predict(X[:100], horizon=5).reshape(5, D):
+        v = np.r_[x, u] @ model.readout_ + model.intercept_
+        last = last + v if order else v
+        np.testing.assert_allclose(said, last, rtol=1e-9, atol=1e-9)
+        u = (v - model.input_mean_) / model.input_scale_
         x = (1 - pool.leak) * x + pool.leak * np.tanh(W @ x + pool.inputs @ u + pool.bias)
     if given.get("direct") is False:
         np.testing.assert_array_equal(model.readout_[20:], 0)
@@ -35,7 +40,8 @@ def test_a_forecast_is_the_loop_written_out(seed, D, given):
 def test_the_readout_is_ridge_regression_of_the_next_step_beyond_the_washout(seed):
     parts = [series(seed, 40), series(seed + 1, 9), series(seed + 2, 3)]
     for precise in (False, True):
-        model = EchoStateForecaster(units=5, washout=4, alpha=0.01, precise=precise, random_state=seed).fit(parts)
+        given = {"alpha": 0.01, "precise": precise, "differences": 0, "random_state": seed}
+        model = EchoStateForecaster(units=5, washout=4, **given).fit(parts)
         Z, Y = [], []
         for part in parts:
             U = (part - model.input_mean_) / model.input_scale_
@@ -50,19 +56,102 @@ def test_the_readout_is_ridge_regression_of_the_next_step_beyond_the_washout(see
         np.testing.assert_allclose(model.readout_, B, rtol=1e-6, atol=1e-8)
 
 
-def test_errors_of_one_step_have_the_learned_covariance_and_grow(seed):
-    model = EchoStateForecaster(units=30, random_state=seed).fit(series(seed))
-    said = model.predict_dist(series(seed + 1)[:50], horizon=30)
-    np.testing.assert_allclose(said.std[0, 0], np.sqrt(model.covariance_.diagonal()), rtol=1e-9)
-    np.testing.assert_array_equal(said.mean, model.predict(series(seed + 1)[:50], horizon=30))
-    assert (said.std[0, -1] >= said.std[0, 0]).all()
+def airline(seed, T=132):
+    """A series with a trend and seasons that grow with it, of which few steps are known."""
+    t = np.arange(T + 24)
+    noise = 0.03 * np.random.default_rng(seed).normal(size=T + 24)
+    y = np.exp(5 + 0.01 * t + 0.2 * np.sin(2 * np.pi * t / 12) + noise)
+    return y[:T], y[T:]
+
+
+def test_forecasts_of_a_short_series_with_a_trend_are_not_absurd(seed):
+    y, ahead = airline(seed)
+    model = EchoStateForecaster(random_state=seed).fit(y)
+    naive = np.tile(y[-12:], 2)
+    error, usual = (np.sqrt(np.mean((said - ahead) ** 2)) for said in (model.predict(y, horizon=24)[0], naive))
+    assert error < 1.5 * usual
+    assert np.abs(model.predict(y, horizon=200)).max() < 11 * np.ptp(y) + y.max()
+
+
+def test_what_is_held_back_is_forecast_by_a_readout_of_the_rest(seed):
+    y = series(seed, 50, 1)
+    given = {"units": 6, "washout": 0, "alpha": 0.1, "differences": 0, "standardise": False, "random_state": seed}
+    model = EchoStateForecaster(**given).fit(y)
+    pool, n = model._restored(), 49
+    S = np.concatenate([s.copy() for _, s in pool.blocks(y, np.arange(50) == 0)])
+    Z, fold, errors = np.hstack([S, y])[:-1], np.arange(n) * 5 // n, {h: [] for h in range(1, 6)}
+    for k in range(5):
+        C, R = Z[fold != k], y[1:][fold != k]
+        B = np.linalg.solve((C - C.mean(0)).T @ (C - C.mean(0)) + 0.1 * np.eye(7), (C - C.mean(0)).T @ (R - R.mean()))
+        for t in np.flatnonzero(fold == k):
+            x, u = S[t], y[t]
+            for h in range(1, min(5, np.flatnonzero(fold == k)[-1] + 1 - t) + 1):
+                u = R.mean(0) + (np.r_[x, u] - C.mean(0)) @ B
+                errors[h].append(float(u[0] - y[t + h, 0]))
+                x = x + pool.leak * (np.tanh(pool.matrix() @ x + pool.inputs @ u + pool.bias) - x)
+    E = np.maximum.accumulate([np.sqrt(np.mean(np.square(errors[h]))) for h in errors])
+    np.testing.assert_allclose(model.spread_[:, 0], E, rtol=1e-6)
+    np.testing.assert_array_equal(model.predict_dist(y, horizon=5).std[0], model.spread_)
+
+
+def test_spread_grows_by_its_own_power_and_no_farther_than_a_series_that_comes_back():
+    E, deviation = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([4.0])
+    np.testing.assert_array_equal(spread_ahead(E, 3, 0, deviation), E[:3])
+    np.testing.assert_allclose(spread_ahead(E, 8, 1, deviation)[4:, 0], [5, 6, 7, 8])
+    np.testing.assert_allclose(spread_ahead(E, 8, 0, deviation)[4:, 0], [5, *[4 * 2**0.5] * 3])
+    np.testing.assert_allclose(spread_ahead(E[:1], 4, 1, deviation)[:, 0], np.sqrt([1, 2, 3, 4]))
+
+
+def test_intervals_cover_a_series_without_noise(seed):
+    t = np.arange(900)
+    wave = np.sin(t / 5) + np.sin(t / 7.3) * np.sin(t / 31 + seed)
+    model = EchoStateForecaster(units=40, random_state=seed).fit(wave[:600])
+    low, high = model.predict_dist([wave[:n] for n in range(600, 870, 9)], horizon=30).interval(0.9)
+    ends = np.array([wave[n : n + 30] for n in range(600, 870, 9)])
+    assert ((low[..., 0] <= ends) & (ends <= high[..., 0])).mean() > 0.75
+
+
+def test_missing_steps_are_fed_as_the_last_known_and_not_learned_from(seed):
+    y = series(seed, 60, 1)[:, 0]
+    gaps = y.copy()
+    gaps[[0, 20, 21, 40, 59]] = np.nan
+    given = {"units": 5, "washout": 3, "alpha": 0.1, "differences": 0, "random_state": seed}
+    model = EchoStateForecaster(**given).fit(gaps)
+    U = (gaps - np.nanmean(gaps)) / np.nanstd(gaps)
+    U[0], U[[20, 21]], U[40], U[59] = 0.0, U[19], U[39], U[58]
+    S = np.concatenate([s.copy() for _, s in model._restored().blocks(U[:, None], np.arange(60) == 0)])
+    known = ~np.isnan(gaps)
+    rows = np.flatnonzero((np.arange(59) >= 3) & known[:-1] & known[1:])
+    Z, Y = np.c_[S, U][rows], y[rows + 1]
+    C = Z - Z.mean(0)
+    B = np.linalg.solve(C.T @ C + 0.1 * np.eye(6), C.T @ (Y - Y.mean()))
+    np.testing.assert_allclose(model.readout_[:, 0], B, rtol=1e-6)
+    said = np.r_[S[-1], U[-1]] @ model.readout_ + model.intercept_
+    np.testing.assert_allclose(model.predict(gaps)[0], said, rtol=1e-9)
+    differenced = EchoStateForecaster(**given | {"differences": 1}).fit(gaps)
+    assert np.isfinite(differenced.predict([gaps, [np.nan, np.nan]], horizon=3)).all()
+
+
+def test_classifiers_and_taggers_take_missing_steps_as_the_last_known(seed):
+    X, y = frequencies(seed, 12)
+    gaps, filled = [x.copy() for x in X], [x.copy() for x in X]
+    for g, f in zip(gaps, filled, strict=True):
+        g[1::4] = np.nan
+        f[1::4] = f[: len(f) - 1 : 4] if len(f) > 1 else f[1::4]
+    given = {"units": 6, "alpha": 0.1, "standardise": False, "random_state": seed}
+    for make in (EchoStateClassifier, LiquidStateClassifier):
+        model = make(**given).fit(gaps, y)
+        np.testing.assert_array_equal(model.predict_proba(gaps), make(**given).fit(filled, y).predict_proba(filled))
+    labels = [x > 0 for x in X]
+    a, b = (EchoStateTagger(**given).fit(Z, labels).predict_dist(Z).probs for Z in (gaps, filled))
+    np.testing.assert_array_equal(a, b)
 
 
 def test_intervals_cover_the_next_step_of_a_noisy_oscillation(seed):
     X = series(seed, 700, 1)
     model = EchoStateForecaster(units=50, random_state=seed).fit(X[:400])
-    low, high = model.predict_dist([X[:t] for t in range(400, 690, 3)], horizon=10).interval(0.9)
-    ends = np.array([X[t : t + 10] for t in range(400, 690, 3)])
+    low, high = model.predict_dist([X[:t] for t in range(400, 690, 6)], horizon=10).interval(0.9)
+    ends = np.array([X[t : t + 10] for t in range(400, 690, 6)])
     covered = ((low <= ends) & (ends <= high)).mean((0, 2))
     assert covered[0] > 0.78 and covered[-1] > 0.75
 
@@ -71,7 +160,7 @@ def test_a_forecast_that_grows_without_bound_is_refused():
     wave = np.sin(np.arange(60) / 5)
     model = EchoStateForecaster(units=10, random_state=0).fit(wave)
     model.readout_ = model.readout_ * 1e9
-    with pytest.raises(ValueError, match="grow without bound by step"):
+    with pytest.raises(ValueError, match="grow without bound.* by step"):
         model.predict(wave, horizon=500)
 
 

@@ -1,7 +1,8 @@
 r"""What methods over a reservoir share: how it is drawn, fed and kept.
 
 Steps are standardised, column by column, so that one scaling of the inputs means the same everywhere. What is read at a
-step is :math:`z_t = (x_t, u_t)`, the state of the reservoir and the step itself.
+step is :math:`z_t = (x_t, u_t)`, the state of the reservoir and the step itself. A missing number is fed in as the last
+known one of its sequence, or as the mean where there is none yet.
 """
 
 from abc import abstractmethod
@@ -32,9 +33,7 @@ class ReservoirMethod(SequenceMethod):
         The penalty of the readout, given or chosen.
     """
 
-    alpha: float | Literal["auto"] = param(
-        "auto", "penalty of the readout, or choose it by generalised cross-validation", low=0
-    )
+    alpha: float | Literal["auto"] = param("auto", "penalty of the readout, or choose it by cross-validation", low=0)
     standardise: bool = param(True, "bring the columns of the steps to mean 0 and standard deviation 1")
     random_state: Any = param(None, "seed of the reservoir's weights")
 
@@ -48,24 +47,34 @@ class ReservoirMethod(SequenceMethod):
 
     def _prepare(self, data: Data) -> tuple[Any, np.ndarray]:
         """Learn the standardisation, draw the reservoir; gives it with the standardised steps (S, D)."""
-        X = data.X.numpy(force=True)
+        self._standardise(self._fed(data))
+        return self._drawn(self.n_features_in_, np.random.default_rng(data.seed)), self._standardised(data)
+
+    def _fed(self, queries: Queries) -> np.ndarray:
+        """The steps (S, D) that are to be standardised and fed in."""
+        return queries.X.numpy(force=True)
+
+    def _standardise(self, X: np.ndarray) -> None:
+        """Learn mean and scale of steps (S, D); missing numbers do not count."""
         D = X.shape[1]
         mean, scale = np.zeros(D), np.ones(D)
+        known = ~np.isnan(X)
         if self.standardise:
-            mean = X.mean(0)
-            scale = (X - mean).std(0)
-            scale[~(scale > 1e-12 * np.abs(X).max(0))] = 1.0  # a column that does not vary
+            count = known.sum(0).clip(1)
+            mean = np.where(known, X, 0.0).sum(0) / count
+            scale = np.sqrt((np.where(known, X - mean, 0.0) ** 2).sum(0) / count)
+            scale[~(scale > 1e-12 * np.abs(X).max(0, initial=0.0, where=known))] = 1.0  # a column that does not vary
         if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
             raise DataError(
-                f"numbers up to {np.abs(X).max():.3g} overflow when {type(self).__name__} standardises them: "
+                f"numbers up to {np.abs(X[known]).max():.3g} overflow when {type(self).__name__} standardises them: "
                 "divide the columns by a common unit first"
             )
         self.input_mean_, self.input_scale_ = mean, scale
-        X = (X - mean) / scale
-        return self._drawn(D, np.random.default_rng(data.seed)), X
 
     def _standardised(self, queries: Queries) -> np.ndarray:
-        return (queries.X.numpy(force=True) - self.input_mean_) / self.input_scale_
+        """The steps as they are fed in, (S, D): a missing number is the last known one, or else the mean."""
+        U = (self._fed(queries) - self.input_mean_) / self.input_scale_
+        return np.nan_to_num(last_known(U, beginnings(queries.lengths)))
 
     def _keep(self, reservoir: Any, readout: Readout) -> None:
         self.reservoir_ = reservoir.stored()
@@ -148,3 +157,14 @@ def beginnings(lengths: torch.Tensor) -> np.ndarray:
     first = np.zeros(int(L.sum()), dtype=bool)
     first[(np.cumsum(L) - L)[L > 0]] = True
     return first
+
+
+def last_known(X: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Steps X (S, D) with the last known number of its sequence in place of each missing one, NaN if there is none."""
+    known = ~np.isnan(X)
+    if known.all():
+        return X
+    step = np.arange(len(X))[:, None]
+    start = np.maximum.accumulate(np.where(first[:, None], step, 0))
+    last = np.maximum.accumulate(np.where(known, step, -1))
+    return np.where(last >= start, np.take_along_axis(X, last.clip(0), 0), np.nan)

@@ -18,8 +18,6 @@ Reference: Jaeger, Lukosevicius, Popovici & Siewert (2007), Neural Networks 20, 
 a few equally spaced steps, without means).
 """
 
-from typing import Any
-
 from ..core import Card
 from .echo_state import EchoStateMethod
 from .reservoir_classifier import ReservoirClassifier
@@ -55,25 +53,9 @@ class EchoStateClassifier(EchoStateMethod, ReservoirClassifier):
         reference="Jaeger, Lukosevicius, Popovici & Siewert (2007)",
         cost="T H K + N H^2 + H^3 for T steps in all, H units with K connections",
         data="sequences",
+        missing=True,
     )
 
     @classmethod
     def example(cls) -> "EchoStateClassifier":
         return cls(units=20, sections=1, random_state=0)
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "EchoStateClassifier":
-        """Draw a reservoir, and learn to read labels from its states.
-
-        Parameters
-        ----------
-        X : sequences
-            N of them, of D numbers a step.
-        y : array of shape (N,)
-        sample_weight : array of shape (N,), optional
-            A weight of two counts as two equal sequences.
-
-        Returns
-        -------
-        self
-        """
-        return self._learn(self._begin(X, y, sample_weight))

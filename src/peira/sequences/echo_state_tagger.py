@@ -65,6 +65,7 @@ class EchoStateTagger(EchoStateMethod, Tagger):
         reference="Lukosevicius & Jaeger (2009), section 8",
         cost="T H^2 + H^3 for T steps and H units",
         data="sequences",
+        missing=True,
     )
     delay: int = param(0, "steps after a step that are seen before its label is read", low=0, tune=integer(0, 5))
 

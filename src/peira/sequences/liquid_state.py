@@ -28,6 +28,7 @@ import numpy as np
 
 from ..core.errors import UnreadableError
 from ..numerics.compile import compiled
+from .reservoir import check_weights
 
 ROWS = 512  # steps in a block
 NUMBERS = ("membrane", "synapse", "trace")
@@ -87,21 +88,9 @@ class Liquid:
             S = np.matmul(X[rows], self.inputs.T, out=room[: rows.stop - i])
             S += self.bias
             run_liquid(
-                S,
-                first[rows],
-                v,
-                s,
-                r,
-                resting,
-                self.values,
-                self.targets,
-                self.starts,
-                fade_v,
-                fade_s,
-                fade_r,
-                self.rest,
-                self.duration,
-            )
+                S, first[rows], v, s, r, resting, self.values, self.targets, self.starts, fade_v, fade_s, fade_r,
+                self.rest, self.duration,
+            )  # fmt: skip
             yield rows, S
 
     def stored(self) -> dict[str, Any]:
@@ -113,12 +102,10 @@ class Liquid:
         """The inverse of `stored`; refuses what no fit gives."""
         if not isinstance(kept, dict) or kept.keys() != cls.__dataclass_fields__.keys():
             raise UnreadableError(f"a stored liquid needs {', '.join(cls.__dataclass_fields__)}")
-        floats, wholes = ([kept[n] for n in names] for names in (("values", "inputs", "bias"), ("targets", "starts")))
-        if not all(isinstance(a, np.ndarray) and a.dtype == np.float64 and np.isfinite(a).all() for a in floats):
-            raise UnreadableError("the weights of a stored liquid must be finite numbers")
-        if not all(isinstance(a, np.ndarray) and a.dtype == np.int64 and a.ndim == 1 for a in wholes):
-            raise UnreadableError("the places of a stored liquid's weights must be whole numbers")
-        (values, inputs, bias), (targets, starts) = floats, wholes
+        check_weights("liquid", kept, ("values", "inputs", "bias"), ("targets", "starts"))
+        values, targets, starts, inputs, bias = (
+            kept[name] for name in ("values", "targets", "starts", "inputs", "bias")
+        )
         H = len(bias) if bias.ndim == 1 else 0
         if not H or inputs.shape != (H, D) or len(starts) != H + 1 or values.shape != targets.shape:
             raise UnreadableError("the parts of a stored liquid do not fit together")

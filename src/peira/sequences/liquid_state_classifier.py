@@ -16,8 +16,6 @@ numbers read.
 Reference: Maass, Natschlaeger & Markram (2002), Neural Computation 14, 2531-2560.
 """
 
-from typing import Any
-
 import numpy as np
 
 from ..core import Card, log, param
@@ -55,6 +53,7 @@ class LiquidStateClassifier(ReservoirClassifier):
         reference="Maass, Natschlaeger & Markram (2002)",
         cost="T H K + N H^2 + H^3 for T milliseconds in all, H units with K connections",
         data="sequences",
+        missing=True,
         on_request="it is meant for the study of spiking nets",
     )
     units: int = param(135, "spiking units of the liquid", low=1, positional=True)
@@ -71,23 +70,6 @@ class LiquidStateClassifier(ReservoirClassifier):
     @classmethod
     def example(cls) -> "LiquidStateClassifier":
         return cls(units=20, sections=1, duration=5, random_state=0)
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LiquidStateClassifier":
-        """Draw a liquid, and learn to read labels from its spikes.
-
-        Parameters
-        ----------
-        X : sequences
-            N of them, of D numbers a step.
-        y : array of shape (N,)
-        sample_weight : array of shape (N,), optional
-            A weight of two counts as two equal sequences.
-
-        Returns
-        -------
-        self
-        """
-        return self._learn(self._begin(X, y, sample_weight))
 
     def _drawn(self, D: int, rng: np.random.Generator) -> Liquid:
         times = {name: float(getattr(self, name)) for name in ("membrane", "synapse", "trace")}

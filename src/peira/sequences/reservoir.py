@@ -2,9 +2,11 @@ r"""A reservoir: a fixed, random, sparse recurrent net that remembers what it wa
 
 .. math:: x_t = (1 - a) x_{t-1} + a \tanh(W x_{t-1} + V u_t + b)
 
-H leaky units; each has K recurrent connections, drawn once. The matrix W is scaled to a given spectral radius, found by
-Arnoldi's iteration on the sparse matrix. Below 1 the states of two copies that started differently come together
-whatever they are fed (in practice, and mostly up to somewhat above 1): the state is an echo of the inputs.
+H leaky units in a ring; each hears the K units that stand at certain distances from it, which are drawn once for all
+units, as every weight is for itself. So W has K broken diagonals, and a step is K products of vectors as they lie in
+memory: nothing is gathered from random places. The matrix is scaled to a given spectral radius, found by Arnoldi's
+iteration. Below 1 the states of two copies that started differently come together whatever they are fed (in practice,
+and mostly up to somewhat above 1): the state is an echo of the inputs.
 
 Cost: H (K + D) a step. Memory: H (K + D), and a block of states.
 
@@ -35,8 +37,10 @@ class Reservoir:
 
     Attributes
     ----------
-    values, columns, starts : array of shape (E,), (E,), (H + 1,)
-        W as a compressed sparse row matrix; whole numbers unsigned, which spares the loop a test of each.
+    values : array of shape (K, H)
+        Row k: what each unit makes of the one at distance k.
+    distances : array of shape (K,)
+        Unit i hears the units (i + distance) mod H.
     inputs : array of shape (H, D)
         V.
     bias : array of shape (H,)
@@ -45,8 +49,7 @@ class Reservoir:
     """
 
     values: np.ndarray
-    columns: np.ndarray
-    starts: np.ndarray
+    distances: np.ndarray
     inputs: np.ndarray
     bias: np.ndarray
     leak: float
@@ -66,15 +69,10 @@ class Reservoir:
     ) -> Self:
         """Draw a reservoir: recurrent, input and bias weights uniform about 0, W scaled to its spectral radius."""
         K = min(connections, units)
-        columns = np.concatenate(
-            [_distinct(rng, min(1024, units - i), units, K) for i in range(0, units, 1024)]
-        )  # fmt: skip
-        W = sparse.csr_array((rng.uniform(-1, 1, units * K), columns.ravel(), np.arange(units + 1) * K))
-        W.resize(units, units)
-        W.data *= spectral_radius / spectral_radius_of(W)
-        V = input_scaling * rng.uniform(-1, 1, (units, D))
-        bias = bias_scaling * rng.uniform(-1, 1, units)
-        return cls(W.data, W.indices.astype(np.uint32), W.indptr.astype(np.uint32), V, bias, float(leak))
+        distances = np.sort(rng.choice(units, K, replace=False))
+        V, bias = input_scaling * rng.uniform(-1, 1, (units, D)), bias_scaling * rng.uniform(-1, 1, units)
+        raw = cls(rng.uniform(-1, 1, (K, units)), distances, V, bias, float(leak))
+        return replace(raw, values=raw.values * (spectral_radius / spectral_radius_of(raw.matrix())))
 
     @property
     def units(self) -> int:
@@ -82,8 +80,10 @@ class Reservoir:
 
     def matrix(self) -> sparse.csr_array:
         """W as a sparse matrix of shape (H, H)."""
-        parts = (self.values, self.columns.astype(np.int64), self.starts.astype(np.int64))
-        return sparse.csr_array(parts, shape=(self.units, self.units))
+        H, K = self.units, len(self.distances)
+        columns = (np.arange(H, dtype=np.int32)[:, None] + self.distances.astype(np.int32)) % H
+        parts = (self.values.T.ravel(), columns.ravel(), np.arange(0, H * K + 1, K, dtype=np.int32))
+        return sparse.csr_array(parts, shape=(H, H))
 
     def blocks(
         self, X: np.ndarray, first: np.ndarray, noise: float = 0.0, rng: np.random.Generator | None = None
@@ -100,7 +100,7 @@ class Reservoir:
             S += self.bias
             if noise and rng is not None:
                 S += noise * rng.uniform(-1, 1, S.shape)
-            reservoir_steps.run(S, first[rows], x, self.values, self.columns, self.starts, self.leak)
+            reservoir_steps.run(S, first[rows], x, self.values, self.distances, self.leak)
             yield rows, S
 
     def adapted(
@@ -112,47 +112,44 @@ class Reservoir:
         """
         gain, shift = np.ones(self.units), np.zeros(self.units)
         drives = X @ self.inputs.T + self.bias
-        parts = (self.values, self.columns, self.starts, self.leak)
+        parts = (self.values, self.distances, self.leak)
         for step in iterate(owner, epochs, name="plasticity"):
             square = reservoir_steps.adapt(drives, first, *parts, gain, shift, rate, spread)
             step.record(mean_square=square)
-        values = self.values * np.repeat(gain, np.diff(self.starts.astype(np.int64)).astype(np.int64))
-        return replace(self, values=values, inputs=gain[:, None] * self.inputs, bias=gain * self.bias + shift)
+        inputs, bias = gain[:, None] * self.inputs, gain * self.bias + shift
+        return replace(self, values=self.values * gain, inputs=inputs, bias=bias)
 
     def stored(self) -> dict[str, Any]:
         """Plain arrays, for keeping among what was learned."""
-        return {
-            "values": self.values,
-            "columns": self.columns.astype(np.int64),
-            "starts": self.starts.astype(np.int64),
-            "inputs": self.inputs,
-            "bias": self.bias,
-            "leak": self.leak,
-        }
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
     def restored(cls, kept: dict[str, Any], D: int) -> Self:
         """The inverse of `stored`; refuses what no fit gives, since loops index by it without looking."""
-        if not isinstance(kept, dict) or kept.keys() != {"values", "columns", "starts", "inputs", "bias", "leak"}:
-            raise UnreadableError("a stored reservoir needs values, columns, starts, inputs, bias and leak")
-        floats = [kept[name] for name in ("values", "inputs", "bias")]
-        wholes = [kept[name] for name in ("columns", "starts")]
-        if not all(isinstance(a, np.ndarray) and a.dtype == np.float64 and np.isfinite(a).all() for a in floats):
-            raise UnreadableError("the weights of a stored reservoir must be finite numbers")
-        if not all(isinstance(a, np.ndarray) and a.dtype == np.int64 and a.ndim == 1 for a in wholes):
-            raise UnreadableError("the places of a stored reservoir's weights must be whole numbers")
-        (values, inputs, bias), (columns, starts), leak = floats, wholes, kept["leak"]
-        H = len(bias) if bias.ndim == 1 else 0
-        if not H or inputs.shape != (H, D) or len(starts) != H + 1 or values.shape != columns.shape:
+        if not isinstance(kept, dict) or kept.keys() != cls.__dataclass_fields__.keys():
+            raise UnreadableError(f"a stored reservoir needs {', '.join(cls.__dataclass_fields__)}")
+        check_weights("reservoir", kept, ("values", "inputs", "bias"), ("distances",))
+        values, distances, inputs, bias, leak = (kept[name] for name in cls.__dataclass_fields__)
+        H, K = len(bias), len(distances)
+        if bias.ndim != 1 or inputs.shape != (H, D) or values.shape != (K, H) or not H * K:
             raise UnreadableError("the parts of a stored reservoir do not fit together")
-        if starts[0] != 0 or starts[-1] != len(values) or (np.diff(starts) < 0).any():
-            raise UnreadableError("the rows of a stored reservoir's matrix do not follow each other")
-        if len(columns) and not (columns.min() >= 0 and columns.max() < H):
+        if distances.min() < 0 or distances.max() >= H:
             raise UnreadableError("a stored reservoir has connections to units that it does not have")
         if not isinstance(leak, float) or not 0 < leak <= 1:
             raise UnreadableError(f"the leak of a stored reservoir must lie above 0 and at most at 1, got {leak!r}")
-        inputs = np.ascontiguousarray(inputs)
-        return cls(values, columns.astype(np.uint32), starts.astype(np.uint32), inputs, bias, leak)
+        return cls(**{n: np.ascontiguousarray(a) if n != "leak" else a for n, a in kept.items()})
+
+
+def check_weights(owner: str, kept: dict[str, Any], floats: tuple[str, ...], wholes: tuple[str, ...]) -> None:
+    """Refuse stored weights that are not arrays of finite numbers, or places that are not whole numbers."""
+    if not all(_is_array(kept[n], np.float64) and kept[n].ndim and np.isfinite(kept[n]).all() for n in floats):
+        raise UnreadableError(f"the weights of a stored {owner} must be finite numbers")
+    if not all(_is_array(kept[n], np.int64) and kept[n].ndim == 1 for n in wholes):
+        raise UnreadableError(f"the places of a stored {owner}'s weights must be whole numbers")
+
+
+def _is_array(a: Any, dtype: type) -> bool:
+    return isinstance(a, np.ndarray) and a.dtype == dtype
 
 
 def spectral_radius_of(W: sparse.csr_array) -> float:
@@ -170,10 +167,3 @@ def spectral_radius_of(W: sparse.csr_array) -> float:
         except ArpackNoConvergence:
             pass
     return float(np.abs(np.linalg.eigvals(W.toarray())).max())
-
-
-def _distinct(rng: np.random.Generator, rows: int, units: int, K: int) -> np.ndarray:
-    """K different units for each of some rows, in order, of shape (rows, K)."""
-    if units == K:
-        return np.tile(np.arange(units), (rows, 1))
-    return np.sort(rng.random((rows, units)).argpartition(K, axis=1)[:, :K], axis=1)

@@ -1,14 +1,14 @@
 """Labels of sequences from a linear readout of any reservoir: the part that does not depend on its kind."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 
 from ..core import integer, param
 from ..core.errors import UnreadableError
-from ..core.inputs import Data, Queries
+from ..core.inputs import Queries
 from ..core.kinds.classifier import ProbabilisticClassifier
 from .echo_state import ReservoirMethod, beginnings
 from .reservoir_readout import Calibration, Sums, ridge
@@ -25,7 +25,22 @@ class ReservoirClassifier(ReservoirMethod, ProbabilisticClassifier):
     )
     sections: int = param(3, "sections of a sequence whose means are read", low=1, tune=integer(1, 5))
 
-    def _learn(self, data: Data) -> "ReservoirClassifier":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Draw a reservoir, and learn to read labels from its states.
+
+        Parameters
+        ----------
+        X : sequences
+            N of them, of D numbers a step; a missing number is taken as the last known one of its sequence.
+        y : array of shape (N,)
+        sample_weight : array of shape (N,), optional
+            A weight of two counts as two equal sequences.
+
+        Returns
+        -------
+        self
+        """
+        data = self._begin(X, y, sample_weight)
         self._require_classes(data)
         reservoir, U = self._prepare(data)
         self.sections_ = self.sections if self.reading == "sections" else 0

@@ -20,6 +20,7 @@ Reference: Lukosevicius & Jaeger (2009), Computer Science Review 3, 8.1; general
 Wahba (1979), Technometrics 21, eq. 1.6; leave-one-out: Hastie, Tibshirani & Friedman (2009), eq. 7.64.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,6 +31,7 @@ from ..core.errors import UnreadableError
 from ..numerics.cholesky import cholesky
 from ..numerics.moments import Moments, add_gram, mirrored
 
+EPS = torch.finfo(torch.float64).eps
 FLOOR = 1e-13  # share of the variation below which a residual sum is rounding
 
 
@@ -75,6 +77,10 @@ class Sums:
         mean = self.origin + shift
         return Moments(self.n, self.weight, mean[:F], mean[F:], S[:F, :F], S[:F, F:], S[F:, F:])
 
+    def few(self) -> tuple[torch.Tensor, torch.Tensor, float] | None:
+        """The rows themselves, where they are kept."""
+        return None
+
     def mean(self) -> torch.Tensor:
         """The mean of Z, of shape (F,)."""
         return (self.origin + self.sum / self.weight)[: self.F]
@@ -84,7 +90,8 @@ class PreciseSums(Sums):
     """Sums of Z in coordinates in which its first rows are orthonormal, so that small variations keep their digits.
 
     With R the triangle of a QR factorisation of the first rows, what is summed is :math:`R^{-T} z`; its sums are close
-    to a multiple of the identity, and squaring costs nothing. Twice the time of plain sums.
+    to a multiple of the identity, and squaring costs nothing. Twice the time of plain sums. Fewer than 2 F rows
+    are kept as they are: their singular values need no squares at all.
     """
 
     grid = tuple(10.0**k for k in range(-15, 5))
@@ -113,36 +120,39 @@ class PreciseSums(Sums):
         for Z, w in waiting:
             self._count(Z, w)
 
-    def moments(self) -> Moments:
-        if self.triangle is None:
-            self._start()
-        return super().moments()
+    def few(self) -> tuple[torch.Tensor, torch.Tensor, float] | None:
+        """The rows themselves while there are fewer than 2 F, centred and weighted; their mean, and their weight."""
+        if self.triangle is not None:
+            return None
+        Z = torch.cat([Z for Z, _ in self.first])
+        w = torch.cat([Z.new_ones(len(Z)) if w is None else w for Z, w in self.first])
+        mean = (w @ Z) / w.sum()
+        return (Z - mean) * w.sqrt()[:, None], self.origin + mean, float(w.sum())
 
     def mean(self) -> torch.Tensor:
-        assert self.triangle is not None, "moments come first"
+        assert self.triangle is not None, "few rows have their own mean"
         return self.origin[: self.F] + (self.sum[: self.F] / self.weight) @ self.triangle
 
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """Weights B (F, K) and constants b (K,) of a linear readout, with what its fit knows of its errors.
+    """Weights B (F, K) and constants b (K,) of a linear readout.
 
     Attributes
     ----------
     alpha : float
         The penalty.
-    variance : tensor of shape (K, K)
-        Covariance of the errors to expect, by generalised cross-validation.
-    mean, inverse : tensor of shape (F,), (F, F)
-        Mean of what is read, and the inverse of S_zz + alpha I, for leverages.
+    mean : tensor of shape (F,)
+        Of what is read.
+    whitened : callable
+        Turns centred rows (N, F) into rows of which the squared length is their part of the leverage.
     """
 
     B: torch.Tensor
     b: torch.Tensor
     alpha: float
-    variance: torch.Tensor
     mean: torch.Tensor
-    inverse: torch.Tensor
+    whitened: Callable[[torch.Tensor], torch.Tensor]
     weight: float
 
     def scores(self, Z: torch.Tensor) -> torch.Tensor:
@@ -150,56 +160,77 @@ class Readout:
 
     def left_out(self, Z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
         """What the readout would say of each row if it had not learned from it, of shape (N, K)."""
-        C = Z - self.mean
-        h = 1 / self.weight + (C @ self.inverse * C).sum(1)
+        h = 1 / self.weight + self.whitened(Z - self.mean).square().sum(1)
         return Y - (Y - self.scores(Z)) / (1 - h.clamp(max=1 - 1e-6))[:, None]
 
 
+class Spectrum:
+    """Singular values s of the centred states, of which each penalty shrinks its share, as readouts need them."""
+
+    def __init__(self, sums: Sums) -> None:
+        few, F = sums.few(), sums.F
+        if few is not None:
+            Z, mean, self.n = few
+            U, self.s, Vt = torch.linalg.svd(Z[:, :F], full_matrices=False)
+            self.V, self.c = Vt.T, U.T @ Z[:, F:]  # c are the targets in the left singular vectors
+            kept = self.s > max(Z.shape) * EPS * self.s.max()
+            self.s = torch.where(kept, self.s, 0.0)
+            self.mean, self.y_mean, self.variation = mean[:F], mean[F:], (Z[:, F:] ** 2).sum(0)
+        else:
+            moments = sums.moments()
+            size, Q = torch.linalg.eigh(moments.xx)
+            kept = size > len(size) * EPS * size[-1].clamp(min=0)  # the rest is rounding
+            self.s, self.V = torch.where(kept, size, 0.0).sqrt(), Q
+            self.c = torch.where(kept, 1 / torch.where(kept, self.s, 1.0), 0.0)[:, None] * (Q.T @ moments.xy)
+            if sums.triangle is not None:
+                U, self.s, Vt = torch.linalg.svd(self.s[:, None] * (Q.T @ sums.triangle))
+                self.c, self.V = U.T @ self.c, Vt.T
+            self.n, self.mean, self.y_mean = moments.weight, sums.mean(), moments.y_mean
+            self.variation = moments.yy.diagonal()
+        self.rest = max(self.n - 1 - int(kept.sum()), 0.0)
+
+    def _inverse(self, alpha: float) -> torch.Tensor:
+        return torch.where(self.s > 0, 1 / (self.s**2 + alpha).clamp(min=1e-300), 0.0)
+
+    def readout(self, alpha: float) -> Readout:
+        """The ridge regression of one penalty."""
+        f, V, mean = self._inverse(alpha), self.V, self.mean
+        B = V @ ((self.s * f)[:, None] * self.c)
+        return Readout(B, self.y_mean - mean @ B, float(alpha), mean, lambda C: (C @ V) * f.sqrt(), self.n)
+
+    def validation(self, alpha: float) -> float:
+        """V(alpha) of generalised cross-validation, of all targets in units of their variation."""
+        T = self.variation
+        left = torch.where(self.s > 0, alpha * self._inverse(alpha), 0.0)
+        beyond = (T - (self.c**2).sum(0)).clamp(min=0) * (T > 0)  # what no combination of states can say
+        errors = (beyond + ((left[:, None] * self.c) ** 2).sum(0)).maximum(FLOOR * T)  # less is rounding
+        free = max(self.rest + float(left.sum()), 1e-9 * self.n)
+        return float((errors / T.clamp(min=1e-300)).sum()) / free**2
+
+
 def ridge(sums: Sums, alpha: float | Literal["auto"]) -> Readout:
-    """The readout that some sums of states and targets give."""
+    """The readout that some sums of states and targets give; "auto" chooses by generalised cross-validation."""
+    if alpha != "auto":
+        return ridges(sums, alpha)[0]
+    spectrum = Spectrum(sums)
+    return spectrum.readout(min(sums.grid, key=spectrum.validation))
+
+
+def ridges(sums: Sums, alpha: float | Literal["auto"]) -> list[Readout]:
+    """The readout of a given penalty, or those of all penalties of the grid."""
+    if alpha == "auto" or alpha == 0 or isinstance(sums, PreciseSums):
+        spectrum = Spectrum(sums)
+        return [spectrum.readout(a) for a in (sums.grid if alpha == "auto" else (alpha,))]
     moments = sums.moments()
-    if alpha != "auto" and alpha > 0 and sums.triangle is None:
-        return _by_cholesky(moments, float(alpha))
-    n, T = moments.weight, moments.yy
-    size, Q = torch.linalg.eigh(moments.xx)
-    kept = size > len(size) * torch.finfo(size.dtype).eps * size[-1].clamp(min=0)  # the rest is rounding
-    root = torch.where(kept, size, 0.0).sqrt()
-    c = torch.where(kept, 1 / torch.where(kept, size, 1.0).sqrt(), 0.0)[:, None] * (Q.T @ moments.xy)
-    s, V = root, Q  # the states, centred, have these singular values; c are the targets in their left vectors
-    if sums.triangle is not None:
-        U, s, Vt = torch.linalg.svd(root[:, None] * (Q.T @ sums.triangle))
-        c, V = U.T @ c, Vt.T
-    beyond = (T - c.T @ c).diagonal().clamp(min=0) * (T.diagonal() > 0)  # what no combination of states can say
-    rest = max(n - 1 - int(kept.sum()), 0.0)
-    best: tuple[float, float, torch.Tensor, torch.Tensor] | None = None
-    for penalty in sums.grid if alpha == "auto" else (alpha,):
-        total = s**2 + penalty
-        f = torch.where(s > 0, 1 / total.clamp(min=1e-300), 0.0)
-        left = torch.where(s > 0, penalty * f, 0.0)[:, None]
-        errors = torch.diag(beyond) + (left * c).T @ (left * c)
-        errors = errors + torch.diag((FLOOR * T.diagonal() - errors.diagonal()).clamp(min=0))  # rounding
-        free = max(rest + float(left.sum()), 1e-9 * n)
-        value = float((errors.diagonal() / T.diagonal().clamp(min=1e-300)).sum()) / free**2
-        if best is None or value < best[0]:
-            best = value, penalty, f, errors * (n / free**2)
-    assert best is not None
-    _, penalty, f, variance = best
-    B, mean = V @ ((s * f)[:, None] * c), sums.mean()
-    return Readout(B, moments.y_mean - mean @ B, float(penalty), variance, mean, (V * f) @ V.T, n)
-
-
-def _by_cholesky(moments: Moments, alpha: float) -> Readout:
-    """For one penalty above 0: a factor of S_zz + alpha I, with its inverse for the degrees of freedom."""
-    n, S, R = moments.weight, moments.xx, moments.xy
+    S = moments.xx
     L, jitter = cholesky(S + alpha * torch.eye(len(S), dtype=S.dtype))
-    alpha += jitter  # the penalty that was used is the one that is told
-    B, inverse = torch.cholesky_solve(R, L), torch.cholesky_inverse(L)
-    errors = moments.yy - R.T @ B - alpha * (B.T @ B)  # |y - zB|^2, by the normal equations
-    floor = FLOOR * moments.yy.diagonal()
-    errors = errors + torch.diag((floor - errors.diagonal()).clamp(min=0))
-    free = max(n - 1 - len(S) + alpha * float(inverse.trace()), 1e-9 * n)
-    mean = moments.x_mean
-    return Readout(B, moments.y_mean - mean @ B, alpha, errors * (n / free**2), mean, inverse, n)
+    B, mean = torch.cholesky_solve(moments.xy, L), moments.x_mean
+
+    def whitened(C: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.solve_triangular(L, C.T, upper=False).T
+
+    # the penalty that was used is the one that is told
+    return [Readout(B, moments.y_mean - mean @ B, float(alpha + jitter), mean, whitened, moments.weight)]
 
 
 def sharpness(scores: torch.Tensor, codes: torch.Tensor, w: torch.Tensor | None = None) -> float:

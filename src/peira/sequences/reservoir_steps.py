@@ -1,4 +1,4 @@
-r"""The recursion of a reservoir, one step after the other over the entries of its sparse matrix.
+r"""The recursion of a reservoir, one step after the other over the diagonals of its matrix.
 
 .. math:: x_t = (1 - a) x_{t-1} + a \tanh(W x_{t-1} + d_t)
 
@@ -12,8 +12,8 @@ by its Taylor series, six doublings and one division,
 
 to within 1e-14 of the library's function, and with full relative accuracy near 0.
 
-Costs, for H units with K connections each: H (K + 1) multiplications a step; for P paths side by side P times that, in
-vector instructions throughout.
+Costs, for H units with K connections each: H (K + 1) multiplications a step, and as many numbers read; for P paths side
+by side P times that, in vector instructions throughout.
 """
 
 import numpy as np
@@ -38,77 +38,68 @@ def tanh(x):
 
 
 @compiled(fast=True)
-def run(S, first, x, values, columns, starts, leak):
-    """Turn the drives S (T, H) of consecutive steps into states, in place; ``x`` (H,) is carried between blocks."""
+def run(S, first, x, values, distances, leak):
+    """Turn the drives S (T, H) of consecutive steps into states, in place; ``x`` (H,) is carried between blocks.
+
+    values (K, H), distances (K,): unit i hears the units (i + distance) mod H.
+    """
     T, H = S.shape
+    ring = np.empty(2 * H)  # the state twice: what lies at a distance is one piece
     for t in range(T):
         if first[t]:
             x[:] = 0.0
+        ring[:H] = x
+        ring[H:] = x
+        s = S[t]
+        for k in range(len(distances)):
+            heard, w = ring[distances[k] : distances[k] + H], values[k]
+            for i in range(H):
+                s[i] += w[i] * heard[i]
         for i in range(H):
-            s = S[t, i]
-            for k in range(starts[i], starts[i + 1]):
-                s += values[k] * x[columns[k]]
-            S[t, i] = s
-        for i in range(H):
-            x[i] += leak * (tanh(S[t, i]) - x[i])
-            S[t, i] = x[i]
+            x[i] += leak * (tanh(s[i]) - x[i])
+            s[i] = x[i]
 
 
 @compiled(fast=True)
-def run_free(states, last, errors, said, spread, values, columns, starts, inputs, bias, leak, B, b, mean, scale):
-    """Let P paths go on from each of N states, each path fed with what it said itself.
+def run_free(X, U, said, values, distances, inputs, bias, leak, B, b, mean, scale):
+    """Let P paths go on side by side, each fed with what it said itself.
 
-    states (N, H) stand after the histories, last (N, D) are their last steps; ``errors`` (horizon, D, P) are added to
-    what each path says, and are 0 for the first path. It is written to said (N, horizon, D); how far the others are
-    from it, as a root of the mean square, to spread (N, horizon, D). ``B`` (H + D, D) and ``b`` (D,) read states and
-    standardised steps.
+    X (H, P) are the states after the histories, U (D, P) the last steps, standardised; both are overwritten. What is
+    said goes to said (horizon, D, P). ``B`` (H + D, D) and ``b`` (D,) read states and standardised steps.
     """
     H, D = inputs.shape
-    horizon, _, P = errors.shape
-    X, A = np.empty((H, P)), np.empty((H, P))
-    U, Y = np.empty((D, P)), np.empty((D, P))
-    for n in range(len(states)):
-        for i in range(H):
-            X[i] = states[n, i]
+    P, A = X.shape[1], np.empty_like(X)
+    for h in range(len(said)):
         for d in range(D):
-            U[d] = (last[n, d] - mean[d]) / max(scale[d], 1e-300)
-        for h in range(horizon):
-            for d in range(D):
-                y = Y[d]
-                for p in range(P):
-                    y[p] = errors[h, d, p] + b[d]
-                for i in range(H):
-                    w = B[i, d]
-                    for p in range(P):
-                        y[p] += w * X[i, p]
-                for j in range(D):
-                    w = B[H + j, d]
-                    for p in range(P):
-                        y[p] += w * U[j, p]
-                square = 0.0
-                for p in range(1, P):
-                    square += (y[p] - y[0]) ** 2
-                said[n, h, d] = y[0]
-                spread[n, h, d] = np.sqrt(square / max(P - 1, 1))
-            if h + 1 == horizon:
-                break
-            for d in range(D):
-                for p in range(P):
-                    U[d, p] = (Y[d, p] - mean[d]) / max(scale[d], 1e-300)
+            y = said[h, d]
+            y[:] = b[d]
             for i in range(H):
-                row = A[i]
-                row[:] = bias[i]
-                for d in range(D):
-                    w = inputs[i, d]
-                    for p in range(P):
-                        row[p] += w * U[d, p]
-                for k in range(starts[i], starts[i + 1]):
-                    w, j = values[k], columns[k]
-                    for p in range(P):
-                        row[p] += w * X[j, p]
-            for i in range(H):
+                w = B[i, d]
                 for p in range(P):
-                    X[i, p] += leak * (tanh(A[i, p]) - X[i, p])
+                    y[p] += w * X[i, p]
+            for j in range(D):
+                w = B[H + j, d]
+                for p in range(P):
+                    y[p] += w * U[j, p]
+        if h + 1 == len(said):
+            break
+        for d in range(D):
+            for p in range(P):
+                U[d, p] = (said[h, d, p] - mean[d]) / max(scale[d], 1e-300)
+        for i in range(H):
+            row = A[i]
+            row[:] = bias[i]
+            for d in range(D):
+                w = inputs[i, d]
+                for p in range(P):
+                    row[p] += w * U[d, p]
+            for k in range(len(distances)):
+                w, j = values[k, i], (i + distances[k]) % H
+                for p in range(P):
+                    row[p] += w * X[j, p]
+        for i in range(H):
+            for p in range(P):
+                X[i, p] += leak * (tanh(A[i, p]) - X[i, p])
 
 
 @compiled(fast=True)
@@ -141,7 +132,7 @@ def pool(S, X, first, lengths, at, total, last):
 
 
 @compiled
-def adapt(drives, first, values, columns, starts, leak, gain, shift, rate, spread):
+def adapt(drives, first, values, distances, leak, gain, shift, rate, spread):
     """One pass of intrinsic plasticity: each unit changes its gain and shift (H,) so that its output, seen over time,
     becomes normal with mean 0 and this spread. Returns the mean square of all outputs."""
     T, H = drives.shape
@@ -152,8 +143,8 @@ def adapt(drives, first, values, columns, starts, leak, gain, shift, rate, sprea
             x[:] = 0.0
         for i in range(H):
             a = drives[t, i]
-            for k in range(starts[i], starts[i + 1]):
-                a += values[k] * x[columns[k]]
+            for k in range(len(distances)):
+                a += values[k, i] * x[(i + distances[k]) % H]
             y[i] = np.tanh(gain[i] * a + shift[i])
             total += y[i] * y[i]
             # Schrauwen et al. (2008), eqs 9 and 10, with mean 0
