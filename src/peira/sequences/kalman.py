@@ -32,7 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..numerics.compile import compiled
-from .kalman_steps import ahead, find_start, gap, take, unit_triangle
+from .kalman_steps import ahead, find_start, gap, keep, of_start, take, unit_triangle
 
 LOG_2PI = math.log(2 * math.pi)
 STEADY = 1e-13  # relative change of the factor that is still to come
@@ -69,72 +69,19 @@ class Gains(NamedTuple):
     k1: np.ndarray  # (wide, D, K)
 
 
-@compiled(inline=True)  # handing the table over would cost more than the step
-def _update(
-    s: int,
-    w: int,
-    S: np.ndarray,
-    W: np.ndarray,
-    seen: np.ndarray,
-    model: StateSpace,
-    table: Gains,
-    scale: float,
-    phi: np.ndarray,
-    L: np.ndarray,
-) -> None:
-    """Take the numbers of a step in, note all of it in slot s (and w before the start is found); phi, L are room."""
-    D, K = model.C.shape
-    table.predicted[s] = S
-    table.wide[s] = w
-    unit_triangle(model.R, seen, L, table.r[s])
-    if w >= 0:
-        table.W[w] = W
-        table.F_inf[w] = 0.0
-        table.k1[w] = 0.0
-    constant = 0.0
-    for i in range(D):
-        c = table.C[s, i]
-        c[:] = model.C[i]
-        for j in range(i):
-            if seen[j] and seen[i]:
-                for l in range(K):
-                    c[l] -= L[i, j] * table.C[s, j, l]
-        table.F[s, i] = -1.0
-        table.k[s, i] = 0.0
-        if not seen[i]:
-            continue
-        F_inf = 0.0
-        if w >= 0:
-            size = 0.0
-            for j in range(K):
-                phi[j] = 0.0
-                size += c[j] * c[j]
-                for l in range(K):
-                    phi[j] += W[l, j] * c[l]
-                F_inf += phi[j] * phi[j]
-            if F_inf <= 1e-14 * size * scale:
-                F_inf = 0.0
-        if F_inf > 0.0:
-            table.F_inf[w, i] = F_inf
-            table.F[s, i] = find_start(S, W, c, table.r[s, i], table.k[s, i], table.k1[w, i], phi, F_inf)
-            constant += math.log(F_inf)
-        else:
-            F = take(S, c, table.r[s, i], table.k[s, i], phi)
-            table.F[s, i] = F
-            if F > 0.0:
-                constant += LOG_2PI + math.log(F)
-    table.constant[s] = constant
-    table.filtered[s] = S
-
-
 @compiled
 def _fill(model: StateSpace, seen: np.ndarray, lengths: np.ndarray, path: np.ndarray, table: Gains) -> tuple[int, int]:
     """Fill the table; returns how many slots, and how many of them with an unknown start, are in use."""
-    K = len(model.A)
-    B, phi, L = np.empty((K, 2 * K)), np.empty(K), np.empty((len(model.d), len(model.d)))
-    S, W, S_path, W_path = model.S.copy(), model.W.copy(), model.S.copy(), model.W.copy()
+    # One by one: to take an array out of a tuple, or a part out of an array, costs more than a step's arithmetic.
+    A, _, G, C, _, R, _, S_first, W_first = model
+    slot, predicted, filtered, C_, r_, F_, k_, constants, wide_, W_, F_inf_, k1_ = table
+    D, K = C.shape
+    here, L, r = np.ones(D, dtype=np.bool_), np.empty((D, D)), np.empty(D)
+    c, k, k1, phi, B = np.empty(K), np.empty(K), np.empty(K), np.empty(K), np.empty((K, 2 * K))
+    unit_triangle(R, here, L, r)
+    S, W, S_path, W_path = S_first.copy(), W_first.copy(), S_first.copy(), W_first.copy()
     scale = 0.0
-    for v in model.W.flat:
+    for v in W_first.flat:
         scale = max(scale, v * v)
     used, wide, steps, row = 0, 0, 0, 0
     arrived, steady = -1, -1  # the slot in which the way without gaps has ended; any slot that repeats itself
@@ -142,40 +89,79 @@ def _fill(model: StateSpace, seen: np.ndarray, lengths: np.ndarray, path: np.nda
     for n in range(len(lengths)):
         shared, delta, opening = True, np.inf, scale > 0.0
         for t in range(lengths[n]):
-            complete = True
-            for v in seen[row]:
-                complete = complete and v
+            complete, other = True, False  # whether all numbers are seen, and whether other ones than at the last slot
+            for i in range(D):
+                complete = complete and seen[row, i]
+                other = other or seen[row, i] != here[i]
             row += 1
             if shared and complete and (t < steps or arrived >= 0):
-                table.slot[row - 1] = path[t] if t < steps else arrived
+                slot[row - 1] = path[t] if t < steps else arrived
                 continue
             extends = shared and complete
             if shared:  # the way without gaps goes on, or is left here
                 if t < steps or arrived >= 0:
                     at = path[t] if t < steps else arrived
-                    S[:] = table.predicted[at]
-                    opening = table.wide[at] >= 0
+                    S[:] = predicted[at]
+                    opening = wide_[at] >= 0
                     if opening:
-                        W[:] = table.W[table.wide[at]]
+                        W[:] = W_[wide_[at]]
                 else:
                     S[:] = S_path
                     W[:] = W_path
                     delta = delta_path
                     opening = _holds(W_path, scale)
                 shared = extends
-            elif complete and steady >= 0 and not opening and gap(S, table.predicted[steady]) <= STEADY:
-                table.slot[row - 1] = steady
-                S[:] = table.predicted[steady]
+            elif complete and steady >= 0 and not opening and gap(S, predicted[steady]) <= STEADY:
+                slot[row - 1] = steady
+                S[:] = predicted[steady]
                 continue
-            table.slot[row - 1] = used
-            _update(used, wide if opening else -1, S, W, seen[row - 1], model, table, scale, phi, L)
+            slot[row - 1] = used
+            if other:
+                for i in range(D):
+                    here[i] = seen[row - 1, i]
+                unit_triangle(R, here, L, r)
+            keep(S, predicted, used)
+            wide_[used] = wide if opening else -1
+            if opening:
+                keep(W, W_, wide)
+            constant = 0.0
+            for i in range(D):
+                for l in range(K):
+                    c[l] = C[i, l]
+                    k[l] = 0.0
+                F, F_inf = -1.0, 0.0
+                if here[i]:
+                    for j in range(i):
+                        if here[j]:
+                            for l in range(K):
+                                c[l] -= L[i, j] * C_[used, j, l]
+                    if opening:
+                        F_inf = of_start(W, c, phi, scale)
+                    if F_inf > 0.0:
+                        F = find_start(S, W, c, r[i], k, k1, phi, F_inf)
+                        constant += math.log(F_inf)
+                    else:
+                        F = take(S, c, r[i], k, phi)
+                        if F > 0.0:
+                            constant += LOG_2PI + math.log(F)
+                F_[used, i] = F
+                r_[used, i] = r[i]
+                for l in range(K):
+                    C_[used, i, l] = c[l]
+                    k_[used, i, l] = k[l]
+                if opening:
+                    F_inf_[wide, i] = F_inf
+                    for l in range(K):
+                        k1_[wide, i, l] = k1[l] if F_inf > 0.0 else 0.0
+            constants[used] = constant
+            keep(S, filtered, used)
             repeats = complete and not opening
             if opening:
                 wide += 1
-                W[:] = model.A @ W
+                W[:] = A @ W
                 opening = _holds(W, scale)
-            ahead(S, model.A, model.G, B)
-            before, delta = delta, gap(S, table.predicted[used])
+            ahead(S, A, G, B)
+            before, delta = delta, gap(S, predicted[used])
             if not repeats:
                 delta = np.inf
             elif delta <= 1e-15 or (before < np.inf and delta < before and delta * delta <= STEADY * (before - delta)):

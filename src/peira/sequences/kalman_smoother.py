@@ -26,7 +26,7 @@ import numpy as np
 
 from ..numerics.compile import compiled
 from .kalman import STEADY, Gains, StateSpace
-from .kalman_steps import times
+from .kalman_steps import copy
 
 
 @compiled
@@ -50,63 +50,45 @@ def _back(c: np.ndarray, k: np.ndarray, u: float, F: float, r: np.ndarray, N: np
 
 @compiled
 def _back_from_start(
-    c: np.ndarray, k: np.ndarray, k1: np.ndarray, v: float, F: float, F_inf: float, r: np.ndarray, N: np.ndarray
+    c: np.ndarray,
+    k: np.ndarray,
+    k1: np.ndarray,
+    w: int,
+    d: int,
+    v: float,
+    F: float,
+    F_inf: float,
+    r: np.ndarray,
+    r1: np.ndarray,
+    N: np.ndarray,
+    N1: np.ndarray,
+    N2: np.ndarray,
 ) -> None:
-    """Take out a number that told of the start; r (2, K) and N (3, K, K) are the terms of a series, in place."""
+    """Take out a number that told of the start; r1, N1 and N2 are the later terms of a series; all in place."""
     K = len(c)
     L, L1 = np.eye(K), np.zeros((K, K))
     for i in range(K):
         for j in range(K):
             L[i, j] -= k[i] * c[j]
-            L1[i, j] = -k1[i] * c[j]
+            L1[i, j] = -k1[w, d, i] * c[j]
     cc = c.reshape(K, 1) * c.reshape(1, K)
-    cross = L.T @ N[1] @ L1
-    half = L1.T @ N[0] @ L
-    N2 = L.T @ N[2] @ L + cross + cross.T + L1.T @ N[0] @ L1 - cc * (F / (F_inf * F_inf))
-    N1 = L.T @ N[1] @ L + half + half.T + cc / F_inf
-    r1 = L.T @ r[1] + L1.T @ r[0] + c * (v / F_inf)
-    N0 = L.T @ N[0] @ L
-    r0 = L.T @ r[0]
-    r[0], r[1] = r0, r1
-    N[0], N[1], N[2] = N0, N1, N2
+    cross = L.T @ N1 @ L1
+    half = L1.T @ N @ L
+    N2[:] = L.T @ N2 @ L + cross + cross.T + L1.T @ N @ L1 - cc * (F / (F_inf * F_inf))
+    N1[:] = L.T @ N1 @ L + half + half.T + cc / F_inf
+    r1[:] = L.T @ r1 + L1.T @ r + c * (v / F_inf)
+    N[:] = L.T @ N @ L
+    r[:] = L.T @ r
 
 
-@compiled(inline=True)  # handing the table over would cost more than the step
-def _out(
-    model: StateSpace,
-    g: Gains,
-    v: np.ndarray,
-    s: int,
-    r: np.ndarray,
-    N: np.ndarray,
-    slope_R: np.ndarray,
-    spread: np.ndarray,
-    x: np.ndarray,
-) -> None:
-    """Take the numbers of a step out, the last first; adds to the gradient, notes U of each number; x is room."""
-    D, K = model.C.shape
-    w = g.wide[s]
-    for i in range(D - 1, -1, -1):
-        F, F_inf = g.F[s, i], g.F_inf[w, i] if w >= 0 else 0.0
-        spread[i] = 0.0
-        if F < 0.0 or (F == 0.0 and F_inf == 0.0):
-            continue
-        c, k = g.C[s, i], g.k[s, i]
-        kr = 0.0
-        for j in range(K):
-            kr += k[j] * r[0, j]
-        if F_inf > 0.0:
-            slope_R[i] += (kr * kr - k @ (N[0] @ k)) / 2
-            _back_from_start(c, k, g.k1[w, i], v[i], F, F_inf, r, N)
-            continue
-        if w >= 0:  # a number that says nothing of the start: the later terms of the series
-            L = np.eye(K) - k.reshape(K, 1) * c.reshape(1, K)
-            N[1] = L.T @ N[1] @ L
-            N[2] = L.T @ N[2] @ L
-            r[1] = L.T @ r[1]
-        u = v[i] / F - kr
-        spread[i] = _back(c, k, u, F, r[0], N[0], x)
-        slope_R[i] += (u * u - spread[i]) / 2
+@compiled
+def _past(c: np.ndarray, k: np.ndarray, r1: np.ndarray, N1: np.ndarray, N2: np.ndarray) -> None:
+    """The later terms, in place, where a number is taken out that said nothing of the start."""
+    K = len(c)
+    L = np.eye(K) - k.reshape(K, 1) * c.reshape(1, K)
+    N1[:] = L.T @ N1 @ L
+    N2[:] = L.T @ N2 @ L
+    r1[:] = L.T @ r1
 
 
 @compiled
@@ -125,98 +107,139 @@ def backward(
     wanted; with ``lagged`` the covariances of each state with the one before it, (S, K, K), 0 at the first steps; and
     the gradient of the log likelihood in Q = G G' (K, K), in a diagonal R (D,) and in the start's S S' (K, K).
     """
-    S, D = v.shape
-    K = len(model.m)
-    rows = S if moments else 0
+    # One by one: to take an array out of a tuple, or a part out of an array, costs more than a step's arithmetic.
+    A, (T, D), K = model.A, v.shape, len(model.m)
+    slot, before_, after_, c_, _, F_, k_, _, wide, W_, F_inf_, k1_ = g
+    rows = T if moments else 0
     mean, V, cross = np.empty((rows, K)), np.empty((rows, K, K)), np.zeros((rows if lagged else 0, K, K))
-    slope_Q, slope_R, slope_P, of_step = np.zeros((K, K)), np.zeros(D), np.zeros((K, K)), np.zeros(D)
-    # N before the numbers of a step are taken out, at this step and at the one after it; and after they were
-    r, N, before, after = np.empty((2, K)), np.zeros((3, K, K)), np.empty((K, K)), np.zeros((K, K))
-    x, U = np.empty(K), np.empty(D)
-    M, T, P = np.empty((K, K)), np.empty((K, K)), np.empty((K, K))
-    At = np.ascontiguousarray(model.A.T)
-    end = S
+    slope_Q, slope_R, slope_P = np.zeros((K, K)), np.zeros(D), np.zeros((K, K))
+    r, r1, N, N1, N2 = np.empty(K), np.empty(K), np.empty((K, K)), np.empty((K, K)), np.empty((K, K))
+    # N of the step after, before its numbers were taken out, and of this one, after
+    before, after = np.empty((K, K)), np.zeros((K, K))
+    c, k, x, U = np.empty(K), np.empty(K), np.empty(K), np.zeros(D)
+    S, P, M, room = np.empty((K, K)), np.empty((K, K)), np.empty((K, K)), np.empty((K, K))
+    end = T
     for n in range(len(lengths) - 1, -1, -1):
         first = end - lengths[n]
+        for part in (N, N1, N2):
+            part[:] = 0.0
         r[:] = 0.0
-        N[:] = 0.0
+        r1[:] = 0.0
         same = False  # whether N is what it was at the step after, and so everything but the means
         for t in range(end - 1, first - 1, -1):
-            s = g.slot[t]
-            wide = g.wide[s] >= 0
-            same = t < end - 1 and s == g.slot[t + 1] and not wide and (same or _close(N[0], before))
-            if same:
-                for i in range(D - 1, -1, -1):
-                    if g.F[s, i] > 0.0:
-                        u = v[t, i] / g.F[s, i]
-                        for j in range(K):
-                            u -= g.k[s, i, j] * r[0, j]
-                        for j in range(K):
-                            r[0, j] += g.C[s, i, j] * u
-                        slope_R[i] += (u * u - U[i]) / 2
-            else:
-                before[:] = N[0]
-                of_step[:] = 0.0
-                _out(model, g, v[t], s, r, N, of_step, U, x)
-                slope_R += of_step
-                after[:] = N[0]
+            s = slot[t]
+            w = wide[s]
+            same = t < end - 1 and s == slot[t + 1] and w < 0 and (same or _close(N, before))
+            if not same:
+                copy(N, before)
+            for i in range(D - 1, -1, -1):
+                F = F_[s, i]
+                tells = w >= 0 and F_inf_[w, i] > 0.0
+                if F <= 0.0 and not tells:
+                    continue
+                kr = 0.0
+                for j in range(K):
+                    c[j], k[j] = c_[s, i, j], k_[s, i, j]
+                    kr += k[j] * r[j]
+                if tells:
+                    slope_R[i] += (kr * kr - k @ (N @ k)) / 2
+                    _back_from_start(c, k, k1_, w, i, v[t, i], F, F_inf_[w, i], r, r1, N, N1, N2)
+                    continue
+                u = v[t, i] / F - kr
+                if w >= 0:
+                    _past(c, k, r1, N1, N2)
+                if same:
+                    for j in range(K):
+                        r[j] += c[j] * u
+                else:
+                    U[i] = _back(c, k, u, F, r, N, x)
+                slope_R[i] += (u * u - U[i]) / 2
+            if not same:
+                copy(N, after)
             if moments:
                 if not same:
-                    times(g.predicted[s], g.predicted[s].T, P)
-                for i in range(K):
-                    z = predicted[t, i]
-                    for j in range(K):
-                        z += P[i, j] * r[0, j]
-                    mean[t, i] = z
-                if same:
                     for i in range(K):
                         for j in range(K):
-                            V[t, i, j] = V[t + 1, i, j]
-                else:
-                    _posterior(g.predicted[s], after, V[t], M, T)
-                    if wide:
-                        _widen(g.predicted[s], g.W[g.wide[s]], r, N, mean[t], V[t])
+                            S[i, j] = before_[s, i, j]
+                    _posterior(S, after, P, M, room)
+                for i in range(K):
+                    x[i] = 0.0
+                    for j in range(i, K):
+                        x[i] += S[j, i] * r[j]
+                for i in range(K):
+                    z = predicted[t, i]
+                    for j in range(i + 1):
+                        z += S[i, j] * x[j]
+                    mean[t, i] = z
+                    for j in range(K):
+                        V[t, i, j] = P[i, j]
+                if w >= 0:
+                    _widen(S, W_, w, r1, N1, N2, mean, V, t)
                 if lagged and t > first:
-                    if same and g.slot[t - 1] == g.slot[t]:
+                    if same and slot[t - 1] == s:
                         cross[t] = cross[t + 1]
                     else:
-                        last = g.filtered[g.slot[t - 1]]
-                        C = model.A @ (last @ last.T)
-                        cross[t] = C - g.predicted[s] @ (g.predicted[s].T @ (after @ C))
+                        _lag(A, S, after, after_, slot[t - 1], cross, t)
+            elif t > first:
+                _slope(slope_Q, r, after)
             else:
-                slope = slope_Q if t > first else slope_P
-                for i in range(K):
-                    for j in range(K):
-                        slope[i, j] += (r[0, i] * r[0, j] - after[i, j]) / 2
-            _transposed_times(At, r[0], x)
+                _slope(slope_P, r, after)
+            _transposed_times(A, r, x)
             if not same:
-                _congruent(At, model.A, N[0], M)
-                if wide:
-                    _transposed_times(At, r[1], x)
-                    N[1] = At @ N[1] @ model.A
-                    N[2] = At @ N[2] @ model.A
+                _congruent(A, N, room)
+                if w >= 0:
+                    _transposed_times(A, r1, x)
+                    _congruent(A, N1, room)
+                    _congruent(A, N2, room)
         end = first
     return mean, V, cross, slope_Q, slope_R, slope_P
 
 
 @compiled
-def _widen(S: np.ndarray, W: np.ndarray, r: np.ndarray, N: np.ndarray, mean: np.ndarray, V: np.ndarray) -> None:
-    """What the start that is not found yet adds to mean and covariance, in place."""
-    P, P_inf = S @ S.T, W @ W.T
-    mean += P_inf @ r[1]
-    half = P_inf @ N[1] @ P
-    V -= half + half.T + P_inf @ N[2] @ P_inf
+def _slope(slope: np.ndarray, r: np.ndarray, N: np.ndarray) -> None:
+    """Add (r r' - N) / 2."""
+    for i in range(len(r)):
+        for j in range(len(r)):
+            slope[i, j] += (r[i] * r[j] - N[i, j]) / 2
 
 
 @compiled
-def _transposed_times(At: np.ndarray, r: np.ndarray, x: np.ndarray) -> None:
+def _widen(
+    S: np.ndarray,
+    W: np.ndarray,
+    w: int,
+    r1: np.ndarray,
+    N1: np.ndarray,
+    N2: np.ndarray,
+    mean: np.ndarray,
+    V: np.ndarray,
+    t: int,
+) -> None:
+    """What the start that is not found yet adds to mean and covariance, in place."""
+    P, P_inf = S @ S.T, W[w] @ W[w].T
+    mean[t] += P_inf @ r1
+    half = P_inf @ N1 @ P
+    V[t] -= half + half.T + P_inf @ N2 @ P_inf
+
+
+@compiled
+def _lag(A: np.ndarray, S: np.ndarray, N: np.ndarray, filtered: np.ndarray, s: int, cross: np.ndarray, t: int) -> None:
+    """Covariance of a state with the one before it, (I - P N) A P_before, the latter from slot s."""
+    C = A @ (filtered[s] @ filtered[s].T)
+    cross[t] = C - S @ (S.T @ (N @ C))
+
+
+@compiled
+def _transposed_times(A: np.ndarray, r: np.ndarray, x: np.ndarray) -> None:
+    """A' r, in place; x is room."""
     K = len(r)
     for i in range(K):
         s = 0.0
         for j in range(K):
-            s += At[i, j] * r[j]
+            s += A[j, i] * r[j]
         x[i] = s
-    r[:] = x
+    for i in range(K):
+        r[i] = x[i]
 
 
 @compiled
@@ -231,15 +254,23 @@ def _close(N: np.ndarray, other: np.ndarray) -> bool:
 
 @compiled
 def _posterior(S: np.ndarray, N: np.ndarray, V: np.ndarray, M: np.ndarray, T: np.ndarray) -> None:
-    """S (I - S' N S) S', through a factor of the middle, so that rounding cannot make it indefinite; M, T are room."""
+    """V = S (I - S' N S) S', through a factor of the middle, so that rounding cannot make it indefinite.
+
+    S is a lower triangle, as M and T = S M are; M and T are room.
+    """
     K = len(S)
-    times(N, S, T)
+    for i in range(K):
+        for j in range(K):
+            s = 0.0
+            for l in range(j, K):
+                s += N[i, l] * S[l, j]
+            T[i, j] = s
     for i in range(K):
         for j in range(i + 1):
-            s = 1.0 if i == j else 0.0
-            for l in range(j, K):  # S is a lower triangle
+            s = 0.0
+            for l in range(j, K):
                 s -= (S[l, i] * T[l, j] + S[l, j] * T[l, i]) / 2
-            M[i, j] = s
+            M[i, j] = s + 1.0 if i == j else s
     for j in range(K):  # Cholesky; a pivot that rounding has made 0 or less has no column
         s = M[j, j]
         for l in range(j):
@@ -251,19 +282,36 @@ def _posterior(S: np.ndarray, N: np.ndarray, V: np.ndarray, M: np.ndarray, T: np
             for l in range(j):
                 s -= M[i, l] * M[j, l]
             M[i, j] = s / root if root > 0.0 else 0.0
-            M[j, i] = 0.0
-    times(S, M, T)
     for i in range(K):
         for j in range(i + 1):
             s = 0.0
-            for l in range(K):
+            for l in range(j, i + 1):
+                s += S[i, l] * M[l, j]
+            T[i, j] = s
+        for j in range(i + 1):
+            s = 0.0
+            for l in range(j + 1):
                 s += T[i, l] * T[j, l]
             V[i, j] = s
             V[j, i] = s
 
 
 @compiled
-def _congruent(At: np.ndarray, A: np.ndarray, N: np.ndarray, room: np.ndarray) -> None:
-    """A' N A, in place."""
-    times(N, A, room)
-    times(At, room, N)
+def _congruent(A: np.ndarray, N: np.ndarray, room: np.ndarray) -> None:
+    """A' N A of a symmetric N, in place; much of A is 0."""
+    K = len(A)
+    for i in range(K):
+        for j in range(K):
+            room[i, j] = 0.0
+        for l in range(K):
+            a = A[l, i]
+            if a != 0.0:
+                for j in range(K):
+                    room[i, j] += a * N[l, j]
+    for i in range(K):
+        for j in range(i + 1):
+            s = 0.0
+            for l in range(K):
+                s += A[l, i] * room[j, l]
+            N[i, j] = s
+            N[j, i] = s

@@ -11,12 +11,16 @@ from ..numerics.compile import compiled
 
 
 @compiled
-def triangulate(B: np.ndarray) -> None:
-    """Turn the first K columns of B (K, M) into the lower triangle L with L L' = B B', by reflections, in place."""
+def triangulate(B: np.ndarray, lower: int = 0) -> None:
+    """Turn the first K columns of B (K, M) into the lower triangle L with L L' = B B', by reflections, in place.
+
+    The last ``lower`` columns hold a lower triangle, whose zeros are left out.
+    """
     K, M = B.shape
     for i in range(K):
+        end = min(M, M - lower + i + 1)
         tail = 0.0
-        for j in range(i + 1, M):
+        for j in range(i + 1, end):
             tail += B[i, j] * B[i, j]
         if tail > 0.0:
             x = B[i, i]
@@ -25,14 +29,14 @@ def triangulate(B: np.ndarray) -> None:
             beta = 1.0 / (length * (length + abs(x)))
             for l in range(i + 1, K):
                 s = B[l, i] * v
-                for j in range(i + 1, M):
+                for j in range(i + 1, end):
                     s += B[l, j] * B[i, j]
                 s *= beta
                 B[l, i] -= s * v
-                for j in range(i + 1, M):
+                for j in range(i + 1, end):
                     B[l, j] -= s * B[i, j]
             B[i, i] = x - v
-            for j in range(i + 1, M):
+            for j in range(i + 1, end):
                 B[i, j] = 0.0
         if B[i, i] < 0.0:
             for l in range(i, K):
@@ -40,23 +44,29 @@ def triangulate(B: np.ndarray) -> None:
 
 
 @compiled
-def times(A: np.ndarray, B: np.ndarray, out: np.ndarray) -> None:
-    """The product of two small matrices, without a call of BLAS."""
-    for i in range(A.shape[0]):
-        for j in range(B.shape[1]):
-            s = 0.0
-            for l in range(A.shape[1]):
-                s += A[i, l] * B[l, j]
-            out[i, j] = s
+def copy(S: np.ndarray, out: np.ndarray) -> None:
+    """What ``out[:] = S`` does, for a small matrix and at less cost."""
+    for i in range(S.shape[0]):
+        for j in range(S.shape[1]):
+            out[i, j] = S[i, j]
+
+
+@compiled
+def keep(S: np.ndarray, table: np.ndarray, s: int) -> None:
+    """Note S in slot s of a table."""
+    for i in range(S.shape[0]):
+        for j in range(S.shape[1]):
+            table[s, i, j] = S[i, j]
 
 
 @compiled
 def unit_triangle(R: np.ndarray, seen: np.ndarray, L: np.ndarray, r: np.ndarray) -> None:
     """R = L diag(r) L' over the numbers that are seen, L with a diagonal of ones."""
     D = len(R)
-    L[:] = 0.0
-    r[:] = 0.0
     for i in range(D):
+        r[i] = 0.0
+        for j in range(D):
+            L[i, j] = 0.0
         L[i, i] = 1.0
         if not seen[i]:
             continue
@@ -122,6 +132,20 @@ def take(S: np.ndarray, c: np.ndarray, r: float, k: np.ndarray, phi: np.ndarray)
 
 
 @compiled
+def of_start(W: np.ndarray, c: np.ndarray, omega: np.ndarray, scale: float) -> float:
+    """What a number tells of the start, F_inf = omega' omega with omega = W' c; 0 where that is but rounding."""
+    K = len(c)
+    size, F_inf = 0.0, 0.0
+    for j in range(K):
+        omega[j] = 0.0
+        size += c[j] * c[j]
+        for l in range(K):
+            omega[j] += W[l, j] * c[l]
+        F_inf += omega[j] * omega[j]
+    return F_inf if F_inf > 1e-14 * size * scale else 0.0
+
+
+@compiled
 def find_start(
     S: np.ndarray,
     W: np.ndarray,
@@ -158,7 +182,9 @@ def find_start(
             B[i, j] = S[i, j] - k[i] * phi[j]
         B[i, K] = k[i] * math.sqrt(r)
     triangulate(B)
-    S[:] = B[:, :K]
+    for i in range(K):
+        for j in range(K):
+            S[i, j] = B[i, j]
     return F
 
 
@@ -178,7 +204,7 @@ def gap(S: np.ndarray, other: np.ndarray) -> float:
 
 @compiled
 def ahead(S: np.ndarray, A: np.ndarray, G: np.ndarray, B: np.ndarray) -> None:
-    """The factor one step ahead, in place."""
+    """The factor one step ahead, in place; G is a lower triangle, B (K, 2 K) room."""
     K = len(A)
     for i in range(K):
         for j in range(K):
@@ -187,5 +213,7 @@ def ahead(S: np.ndarray, A: np.ndarray, G: np.ndarray, B: np.ndarray) -> None:
                 s += A[i, l] * S[l, j]
             B[i, j] = s
             B[i, K + j] = G[i, j]
-    triangulate(B)
-    S[:] = B[:, :K]
+    triangulate(B, K)
+    for i in range(K):
+        for j in range(K):
+            S[i, j] = B[i, j]

@@ -34,10 +34,10 @@ from scipy.optimize import minimize
 from ..core import Card, DataError, UnreadableError, param
 from ..core.inputs import Queries
 from ..core.iteration import iterate, warn_not_converged
-from ..core.kinds.forecaster import Forecaster
 from ..core.predictive import Normal, Predictive
 from ..numerics.ragged import split
 from .periods import find_period
+from .plotted_forecaster import PlottedForecaster
 from .state_space import Filtered, filtered
 from .structural_model import Structure
 
@@ -47,7 +47,7 @@ FIRST = {"irregular": 0.3, "level": 0.1, "slope": 1e-3, "season": 1e-3}
 DAMPING = (0.5, 0.998)
 
 
-class StructuralForecaster(Forecaster):
+class StructuralForecaster(PlottedForecaster):
     """Level, slope, season and noise, by maximum likelihood.
 
     Attributes
@@ -165,26 +165,6 @@ class StructuralForecaster(Forecaster):
         ends = np.cumsum(queries.lengths.numpy(force=True))[:-1]
         cut = {name: np.split(np.stack([c[name] for c in columns], 1), ends) for name in columns[0]}
         return [{name: parts[i] for name, parts in cut.items()} for i in range(len(queries))]
-
-    def plot(self, X: Any, horizon: int = 1, column: int = 0, ax: Any = None) -> Any:
-        """Draw one series, its level with a band of 95 %, and a fan of what may come.
-
-        Parameters
-        ----------
-        X : one sequence
-        horizon : int, at least 1
-        column : int, default 0
-            Which of the numbers of a step.
-        ax : matplotlib Axes, optional
-            Drawn on new axes otherwise.
-
-        Returns
-        -------
-        matplotlib Axes
-        """
-        from .forecast_plot import plot_forecast
-
-        return plot_forecast(self, X, horizon, column, ax)
 
     @property
     def _structure(self) -> Structure:
