@@ -15,6 +15,7 @@ from peira.experience.byte_pair_merges import apply_merges, count_pairs, merge_p
 from peira.experience.byte_pairs import BytePairEncoder
 from peira.experience.sequences import Sequences
 from peira.experience.text import Text
+from peira.experience.text_runs import coded_runs, placed_runs
 from peira.experience.vocabulary import Vocabulary
 
 WRITTEN = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=40)
@@ -192,3 +193,24 @@ def test_a_stored_tokeniser_comes_back(method, tmp_path):
     assert np.array_equal(
         back.inverse_transform(back.transform(text))[0], method.inverse_transform(method.transform(text))[0]
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(documents=st.lists(WRITTEN, min_size=1, max_size=6), n_known=st.integers(0, 4))
+def test_runs_are_what_python_finds_between_spaces(documents, n_known):
+    documents = [*documents, "a\u2003b\x85c " * 3, "é" * 205 + " z"]
+    expected = [[run[i : i + 100] for run in doc.split() for i in range(0, len(run), 100)] for doc in documents]
+    words, codes, lengths, cut = coded_runs(documents, 100)
+    assert words == list(dict.fromkeys(word for row in expected for word in row))
+    assert [words[k] for k in codes] == [word for row in expected for word in row]
+    assert lengths.tolist() == [len(row) for row in expected] and cut >= 3
+    known = sorted(words)[:n_known]
+    found, sizes = placed_runs(known, documents, 100)
+    place = {word: k for k, word in enumerate(known)}
+    assert found.tolist() == [place.get(words[k], n_known) for k in codes] and sizes.tolist() == lengths.tolist()
+    assert placed_runs(["no run"], documents, 100) is None and placed_runs(["a", "a"], documents, 100) is None
+
+
+def test_tables_grow_with_the_words():
+    words, codes, _, _ = coded_runs([" ".join(str(k % 9000) for k in range(12_000))], 100)
+    assert words == [str(k) for k in range(9000)] and codes.tolist() == [k % 9000 for k in range(12_000)]

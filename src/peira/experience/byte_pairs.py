@@ -135,24 +135,14 @@ class BytePairEncoder(Tokeniser):
         self._keep(tokens, merges_=np.concatenate(merges))
         return self
 
-    def transform(self, X: Any) -> list[np.ndarray]:
-        """Each document as positions in the list of tokens.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        list of N int64 arrays
-        """
+    def _encoded(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         letters = self._known()[: len(self.tokens_) - len(self.merges_)].tolist()
         words, codes, lengths = self._words(X)
         symbols, sizes = self._letters(words, letters)
         parts = apply_merges(symbols, sizes, self.merges_, len(letters))
         owner = np.repeat(np.arange(len(lengths)), lengths)
         longer = np.bincount(owner, weights=sizes[codes], minlength=len(lengths)).astype(np.int64)
-        return split(expand(parts, sizes, codes), longer)
+        return expand(parts, sizes, codes), longer
 
     def inverse_transform(self, codes: Any) -> list[str]:
         """Positions as documents.

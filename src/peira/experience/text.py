@@ -66,8 +66,9 @@ class Text:
         self, documents: Iterable[str] | str, ids: Sequence[str] | np.ndarray | None = None, notes: Sequence[str] = ()
     ) -> None:
         held = [documents] if isinstance(documents, str) else list(documents)
-        for i, document in enumerate(held):
-            _check(document, i)
+        if not all(type(document) is str and document.isascii() and "\0" not in document for document in held):
+            for i, document in enumerate(held):
+                _check(document, i)
         stored = np.empty(len(held), dtype=object)
         stored[:] = [str(document) for document in held]
         names = np.array([str(i) for i in (range(len(held)) if ids is None else ids)], dtype=object)

@@ -19,7 +19,7 @@ from .text import Text
 class Tokeniser(SymbolMethod):
     """Base of the methods that turn documents into positions in a list of tokens, which language models learn from.
 
-    A subclass writes ``fit``, which ends with ``_keep(tokens)``, ``transform`` and ``inverse_transform``.
+    A subclass writes ``fit``, which ends with ``_keep(tokens)``, ``_encoded`` and ``inverse_transform``.
 
     Attributes
     ----------
@@ -37,9 +37,22 @@ class Tokeniser(SymbolMethod):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the tokens of documents."""
 
-    @abstractmethod
     def transform(self, X: Any) -> list[np.ndarray]:
-        """Each document as positions, a list of N int64 arrays."""
+        """Each document as positions in the list of tokens.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        list of N int64 arrays
+        """
+        return split(*self._encoded(X))
+
+    @abstractmethod
+    def _encoded(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The positions (S,) of all documents, one after the other, and how many each has (N,), both int64."""
 
     @abstractmethod
     def inverse_transform(self, codes: Any) -> list[Any]:

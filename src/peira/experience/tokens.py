@@ -25,6 +25,7 @@ import numpy as np
 from peira.core.errors import DataError, closest
 
 from .sequences import Sequences
+from .text_runs import coded_runs
 
 if TYPE_CHECKING:
     from .byte_pairs import BytePairEncoder
@@ -108,6 +109,8 @@ def coded_words(documents: Iterable[str], unit: str = "words") -> tuple[list[str
     >>> coded_words(["to be or not to be"])[:2]
     (['to', 'be', 'or', 'not'], array([0, 1, 2, 3, 0, 1], dtype=int32))
     """
+    if unit == "spaces":
+        return coded_runs(list(documents), LONGEST)
     places: dict[str, int] = {}
     codes: list[np.ndarray] = [np.empty(0, dtype=np.int32)]
     lengths, cut = [], 0
@@ -124,6 +127,18 @@ def coded_words(documents: Iterable[str], unit: str = "words") -> tuple[list[str
             total += len(known)
         lengths.append(total)
     return list(places), np.concatenate(codes), np.array(lengths, dtype=np.int64), cut
+
+
+def readable(words: Iterable[str]) -> str:
+    """Words as a reader would write them: marks close up to the words that they belong to.
+
+    >>> readable(["He", "said", ":", '"', "no", "(", "not", "now", ")", "-", "-", "never", ".", '"'])
+    'He said: "no (not now)--never."'
+    """
+    text = re.sub(r" ?- - ?", "--", " ".join(words))
+    text = re.sub(r" +([,.;:!?%)\]}»”’]+)", r"\1", text)
+    text = re.sub(r"([(\[{«“‘]) +", r"\1", text)
+    return re.sub(r'" *([^"]*?) *"', r'"\1"', text)
 
 
 def spread(vocabulary: list[str], codes: np.ndarray) -> np.ndarray:
@@ -147,8 +162,6 @@ def _pieces(document: str) -> Iterator[str]:
 @cache
 def _finder(unit: str, ascii_only: bool) -> Callable[[str], list[str]]:
     """The function that finds all words of a text by one of the rules."""
-    if unit == "spaces":
-        return re.compile(r"\S+").findall
     if unit == "spaced words":
         return re.compile(r" ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+").findall
     if ascii_only:

@@ -27,8 +27,9 @@ from peira.core.errors import DataError, UnreadableError
 from peira.core.params import param
 
 from .stemming import stemmer
-from .tokeniser import Tokeniser, split
-from .tokens import coded_characters, coded_words
+from .text_runs import placed_runs
+from .tokeniser import Tokeniser
+from .tokens import LONGEST, coded_characters, coded_words
 
 UNKNOWN = "<unk>"
 
@@ -95,21 +96,17 @@ class Vocabulary(Tokeniser):
         self._keep([UNKNOWN, *known], counts_=np.array(counts, dtype=np.int64))
         return self
 
-    def transform(self, X: Any) -> list[np.ndarray]:
-        """Each document as positions in the list of tokens; 0 for what is not in it.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        list of N int64 arrays
-        """
-        place = {token: k for k, token in enumerate(self._known().tolist())}
+    def _encoded(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """What is not in the list of tokens stands as 0."""
+        tokens, documents = self._known().tolist(), self._documents(X)
+        plain = self.unit == "spaces" and not self.lowercase and self.stem is None
+        if documents is not None and plain and (placed := placed_runs(tokens, documents, LONGEST)) is not None:
+            codes, lengths = placed
+            return np.where(codes < len(tokens), codes, 0).astype(np.int64), lengths
+        place = {token: k for k, token in enumerate(tokens)}
         found, codes, lengths = self._tokens(X)
         position = np.array([place.get(token, 0) for token in found], dtype=np.int64)
-        return split(position[codes] if len(found) else np.empty(0, dtype=np.int64), lengths)
+        return position[codes] if len(found) else np.empty(0, dtype=np.int64), lengths
 
     def inverse_transform(self, codes: Any) -> list[np.ndarray]:
         """Positions as tokens.

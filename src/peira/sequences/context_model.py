@@ -76,11 +76,16 @@ class ContextModel(SymbolMethod, Density):
         kept = weights > 0
         return steps[np.repeat(kept, lengths)], lengths[kept], weights[kept]
 
-    def _learn(self, steps: np.ndarray, lengths: np.ndarray, V: int, N: int, weights: np.ndarray | None) -> None:
-        """Count and smooth n-grams of up to N words; V stands where a sequence opens."""
+    def _learn(self, steps: np.ndarray, lengths: np.ndarray, V: int, N: int, weights: np.ndarray | None) -> np.ndarray:
+        """Count and smooth n-grams of up to N words; V stands where a sequence opens. Returns the counts (M,)."""
         if (steps < 0).any():
             steps, lengths, weights = without_gaps(steps, lengths, weights)
         trie, counts = count(steps, lengths, V, N, weights)
+        self._smooth(trie, counts)
+        return counts
+
+    def _smooth(self, trie: NGramTrie, counts: np.ndarray) -> None:
+        """Probabilities from counts, as the parameters say."""
         if self.smoothing == "additive":
             p, gamma = smoothing.additive(trie, counts, float(self.alpha))
         elif self.smoothing == "interpolated":
@@ -113,10 +118,15 @@ class ContextModel(SymbolMethod, Density):
         t = self.trie_
         return Walk(t["words"], t["first"], t["suffixes"], t["logs"])
 
-    def _scored(self, steps: np.ndarray, lengths: np.ndarray, opening: int) -> tuple[np.ndarray, np.ndarray]:
-        """log p of each step, and the state after each sequence."""
-        top = int(self.trie_["levels"][-2])
-        return ngram_walk.score(*self._walk(), top, steps, lengths, opening)
+    def _scored(self, steps: np.ndarray, lengths: np.ndarray, opening: int) -> np.ndarray:
+        """log p of each step."""
+        trie, t = self._trie(), self.trie_
+        return ngram_walk.score(t["words"], t["first"], t["logs"], trie.order, trie.V, steps, lengths, opening)
+
+    def _after(self, steps: np.ndarray, lengths: np.ndarray, opening: int) -> np.ndarray:
+        """The state after each sequence."""
+        trie = self._trie()
+        return ngram_walk.states(*self._walk(), int(trie.levels[-2]), trie.order, steps, lengths, opening)
 
     def _drawn(
         self,

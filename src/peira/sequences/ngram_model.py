@@ -182,7 +182,7 @@ class NGramModel(ContextModel):
         steps, lengths = self._steps(queries)
         if self.end_ >= 0:
             steps, lengths = self._framed(steps, lengths)
-        return self._scored(steps, lengths, self._opening)[0], lengths
+        return self._scored(steps, lengths, self._opening), lengths
 
     def _log_density(self, queries: Queries) -> torch.Tensor:
         logs, lengths = self._logs(queries)
@@ -233,7 +233,7 @@ class NGramModel(ContextModel):
     def _states(self, X: Any) -> tuple[np.ndarray, Queries]:
         queries = self._queries(X)
         steps, lengths = self._steps(queries)
-        return self._scored(steps, lengths, self._opening)[1], queries
+        return self._after(steps, lengths, self._opening), queries
 
     def predict_dist(self, X: Any) -> Categorical:
         """What comes after each prefix.

@@ -136,7 +136,7 @@ def count(
     opening = np.zeros(len(stream) + 1, dtype=bool)
     opening[ends - lengths] = True
     shares = np.ones(0) if weights is None else np.repeat(np.asarray(weights, dtype=np.float64), lengths)
-    by_word = _by_word(stream, V + 1)
+    by_word = by_key(np.arange(len(stream), dtype=np.int32), stream, V + 1)
     here = stream.copy()  # the place in its level of the n-gram that ends at each step
     counted = np.bincount(stream, shares if len(shares) else None, minlength=V + 1).astype(np.float64)
     words, parents = [np.array([-1]), np.arange(V + 1)], [np.zeros(V + 1, dtype=np.int64)]
@@ -151,17 +151,65 @@ def count(
         counts.append(number)
         size, here = len(last), there
         offsets.append(offsets[-1] + size)
-    M = offsets[-1]
-    if M > LARGEST:
+    return _assembled(offsets, words, parents, suffixes), np.concatenate(counts)
+
+
+def _assembled(
+    offsets: list[int], words: list[np.ndarray], parents: list[np.ndarray], suffixes: list[np.ndarray]
+) -> NGramTrie:
+    """The trie of what was found level by level; the root has no parent."""
+    if (M := offsets[-1]) > LARGEST:
         raise DataError(f"there are {M:,} distinct n-grams, and at most {LARGEST:,} can be told apart; lower the order")
     children = np.bincount(np.concatenate(parents), minlength=M)
-    trie = NGramTrie(
+    return NGramTrie(
         np.array(offsets, dtype=np.int64),
         np.concatenate(words).astype(np.int32),
         np.concatenate([[1], 1 + np.cumsum(children)]).astype(np.int32),
         np.concatenate(suffixes).astype(np.int32),
     )
-    return trie, np.concatenate(counts)
+
+
+def merged(parts: list[tuple[NGramTrie, np.ndarray, np.ndarray]], V: int) -> tuple[NGramTrie, np.ndarray]:
+    """The n-grams of several tries of one order in one, and their counts added up.
+
+    Parameters
+    ----------
+    parts : list of (trie, counts, places)
+        With counts of shape (M,), and rising places (V,) of a trie's words among those of the whole.
+    V : int
+        Words of the whole.
+
+    Returns
+    -------
+    trie, counts
+        As if all sequences had been counted at once.
+    """
+    names = [np.append(places, V) for _, _, places in parts]
+    nodes = [np.concatenate([[0], 1 + name, np.zeros(len(trie.words) - len(name) - 1, dtype=np.int64)])
+             for (trie, _, _), name in zip(parts, names, strict=True)]  # fmt: skip
+    above = [trie.parents() for trie, _, _ in parts]
+    words, parents, suffixes = [np.array([-1])], [], [np.zeros(1, dtype=np.int64)]
+    totals, offsets = [np.array([sum(counts[0] for _, counts, _ in parts)])], [0, 1]
+    for n in range(1, parts[0][0].order + 1):
+        levels = [trie.level(n) for trie, _, _ in parts]
+        keys = [
+            at[up[level]] * (V + 1) + name[trie.words[level]]
+            for (trie, _, _), level, at, up, name in zip(parts, levels, nodes, above, names, strict=True)
+        ]
+        found, place = np.unique(np.concatenate([np.arange(V + 1), *keys] if n == 1 else keys), return_inverse=True)
+        place = place[len(place) - sum(map(len, keys)) :]
+        suffix, number = np.zeros(len(found), dtype=np.int64), np.zeros(len(found))
+        begin = 0
+        for (trie, counts, _), level, at in zip(parts, levels, nodes, strict=True):
+            here = place[begin : (begin := begin + level.stop - level.start)]
+            at[level], suffix[here] = offsets[-1] + here, at[trie.suffixes[level]]
+            number[here] += counts[level]  # n-grams of one trie are distinct
+        words.append(found % (V + 1))
+        parents.append(found // (V + 1))
+        suffixes.append(suffix)
+        totals.append(number)
+        offsets.append(offsets[-1] + len(found))
+    return _assembled(offsets, words, parents, suffixes), np.concatenate(totals)
 
 
 def without_gaps(
@@ -176,18 +224,18 @@ def without_gaps(
 
 
 @compiled
-def _by_word(stream: np.ndarray, K: int) -> np.ndarray:
-    """The positions in the order of their words, equal ones as they stand."""
+def by_key(positions, keys, K):
+    """Some positions in the order of their keys 0 ... K - 1; those of one key as they stand."""
     place = np.zeros(K + 1, dtype=np.int64)
-    for w in stream:
-        place[w + 1] += 1
+    for t in positions:
+        place[keys[t] + 1] += 1
     for k in range(K):
         place[k + 1] += place[k]
-    order = np.empty(len(stream), dtype=np.int32)
-    for t in range(len(stream)):
-        w = stream[t]
-        order[place[w]] = t
-        place[w] += 1
+    order = np.empty(len(positions), dtype=np.int32)
+    for t in positions:
+        k = keys[t]
+        order[place[k]] = t
+        place[k] += 1
     return order
 
 

@@ -5,7 +5,8 @@ pay the state's weight of backing off and go on from its suffix:
 
 .. math:: \log p(w \mid h) = \log \gamma_h + \log \gamma_{h'} + \ldots + \log p_{h^{(k)} w}
 
-Cost: amortised a few look-ups by bisection a step, as the state can shorten only as often as it has grown.
+Cost: a few look-ups by bisection a step: one more than the words of the longest n-gram that is known, when many steps
+are scored; amortised as many when one is drawn after the other, as the state can shorten only as often as it has grown.
 
 ``logs`` (M, 2) holds log p and log gamma of each node, side by side as they are needed; see `NGramTrie` for the others.
 """
@@ -13,6 +14,9 @@ Cost: amortised a few look-ups by bisection a step, as the state can shorten onl
 import numpy as np
 
 from ..numerics.compile import compiled
+from .ngram_trie import by_key
+
+BLOCK = 2**17  # steps that are looked up side by side
 
 
 @compiled
@@ -20,14 +24,15 @@ def child(words, first, node, w):
     """The child of a node by a word, or -1."""
     if node == 0:
         return np.int64(1 + w)
-    low, end = np.int64(first[node]), np.int64(first[node + 1])
-    left = end - low
-    while left > 0:  # without branches that depend on what is compared
+    low = np.int64(first[node])
+    left = np.int64(first[node + 1]) - low
+    if left == 0:
+        return np.int64(-1)
+    while left > 1:  # without branches that depend on what is compared
         half = left >> 1
-        beyond = words[low + half] < w
-        low = low + half + 1 if beyond else low
-        left = left - half - 1 if beyond else half
-    return low if low < end and words[low] == w else -1
+        low += half * np.int64(words[low + half - 1] < w)
+        left -= half
+    return low if words[low] == w else np.int64(-1)
 
 
 @compiled
@@ -42,17 +47,76 @@ def read(words, first, suffixes, logs, top, node, w):
 
 
 @compiled
-def score(words, first, suffixes, logs, top, steps, lengths, opening):
-    """The logarithm of the probability of each step, of shape (S,), and the state after each sequence, (N,)."""
-    seen, states = np.empty(len(steps)), np.empty(len(lengths), dtype=np.int64)
-    t = 0
+def states(words, first, suffixes, logs, top, N, steps, lengths, opening):
+    """The state after each sequence, of shape (N,): it rests on the last N - 1 steps, or on how the sequence opened."""
+    found, end = np.empty(len(lengths), dtype=np.int64), 0
     for i in range(len(lengths)):
-        node = np.int64(opening)
-        for _ in range(lengths[i]):
-            seen[t], node = read(words, first, suffixes, logs, top, node, steps[t])
-            t += 1
-        states[i] = node
-    return seen, states
+        end += lengths[i]
+        last = min(N - 1, lengths[i])
+        node = np.int64(opening if last == lengths[i] else 0)
+        for t in range(end - last, end):
+            node = read(words, first, suffixes, logs, top, node, steps[t])[1]
+        found[i] = node
+    return found
+
+
+@compiled
+def score(words, first, logs, N, V, steps, lengths, opening):
+    """The logarithm of the probability of each step, of shape (S,).
+
+    ``opening`` is the root or the node of a word. Each block is read with the N - 1 steps before it, on which it rests.
+    """
+    S = len(steps)
+    told, begins, t = np.empty(S), np.zeros(S + 1, dtype=np.bool_), 0
+    for length in lengths:
+        begins[t] = True
+        t += length
+    for low in range(0, S, BLOCK):
+        start, high = max(0, low - N + 1), min(S, low + BLOCK)
+        here = steps[start:high].astype(np.int32)
+        told[low:high] = _score_block(words, first, logs, N, V, here, begins[start:high], opening)[low - start :]
+    return told
+
+
+@compiled
+def _score_block(words, first, logs, N, V, steps, begins, opening):
+    """The same of one block, without what lies before it.
+
+    Contexts of one word are looked up for all steps, then those of two, and so on: in the order of their nodes, so that
+    memory is read from front to back, and equal questions, which then stand side by side, are asked once.
+    """
+    B, told = len(steps), logs[1 + steps, 0]
+    if N == 1:
+        return told
+    node, asked, left = np.zeros(B, dtype=np.int32), np.empty(B, dtype=np.int32), 0
+    for t in range(B):
+        if begins[t] or t > 0:
+            node[t] = opening if begins[t] else 1 + steps[t - 1]
+        if node[t] > 0:
+            asked[left] = t
+            left += 1
+    asked = by_key(by_key(asked[:left], steps, V), node, V + 2)
+    context, known = node[asked], np.ones(B, dtype=np.bool_)
+    word, found = np.empty(left, dtype=np.int32), np.empty(left, dtype=np.int32)
+    for _ in range(2, N + 1):  # short loops, so that the next look-up begins while memory still answers the last one
+        for i in range(left):  # a longer n-gram holds the shorter one: what is not known stays so
+            word[i] = steps[asked[i]] if known[asked[i]] else -1
+        for i in range(left):
+            if i > 0 and context[i] == context[i - 1] and word[i] == word[i - 1]:
+                found[i] = found[i - 1]
+            else:
+                found[i] = child(words, first, context[i], word[i]) if word[i] >= 0 else -1
+        for i in range(left):
+            t, there = asked[i], found[i] >= 0
+            own, shorter = logs[max(found[i], 0), 0], told[t] + logs[context[i], 1]
+            told[t], known[t] = own if there else shorter, there
+        kept = 0
+        for i in range(left):
+            after = asked[i] + 1
+            context[kept], asked[kept] = found[i], after
+            kept += found[i] >= 0 and after < B and not begins[after]
+        left = kept
+    return told
 
 
 @compiled

@@ -32,6 +32,7 @@ from peira.core.kinds import Density, SymbolMethod
 from peira.core.method import Method
 from peira.core.params import param
 from peira.experience.byte_pairs import BytePairEncoder
+from peira.experience.sequences import Sequences
 from peira.experience.tokeniser import Tokeniser
 from peira.experience.vocabulary import UNKNOWN
 
@@ -95,7 +96,10 @@ class TokenisedLanguageModel(SymbolMethod, Density):
                 f"parameter 'method' must be a language model over symbols, got {type(method).__name__}"
             )
         encoder.fit(X)
-        method.fit(encoder.transform(X), symbols=list(range(len(encoder.tokens_))))
+        positions = list(range(len(encoder.tokens_)))
+        method.fit(Sequences(*encoder._encoded(X)), symbols=positions)
+        if method.symbols_.tolist() != positions:
+            raise ParameterError("parameter 'method' must keep all tokens: min_count belongs to the encoder")
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("__")]:
             delattr(self, name)
         self.encoder_, self.method_, self.n_features_in_ = encoder, method, 1
@@ -114,7 +118,9 @@ class TokenisedLanguageModel(SymbolMethod, Density):
 
     def _queries(self, X: Any) -> Queries:
         self._check_is_fitted()
-        return self.method_._queries(self.encoder_.transform(X))
+        codes, lengths = (torch.from_numpy(np.array(part)) for part in self.encoder_._encoded(X))
+        opened = Queries(codes[:, None], True, codes.device, lengths=lengths, single=True)  # positions are its symbols
+        return self.method_._queries(opened)
 
     def _log_density(self, queries: Queries) -> torch.Tensor:
         return self.method_._log_density(queries)
@@ -135,24 +141,19 @@ class TokenisedLanguageModel(SymbolMethod, Density):
         DataError
             If the documents hold what the encoder does not know, or no character at all: these are not their bits.
         """
-        codes = self._known_codes(X)
+        self._check_is_fitted()
         documents = self.encoder_._documents(X)
         if documents is None:
             raise DataError("bits per character are those of documents: pass texts")
         size = sum(map(len, documents))
         if not size:
             raise DataError("there is no character in X to tell the bits of")
-        return -float(np.asarray(self.method_.log_prob(codes)).sum()) / size / float(np.log(2))
-
-    def _known_codes(self, X: Any) -> list[np.ndarray]:
-        self._check_is_fitted()
-        codes = self.encoder_.transform(X)
-        if self.encoder_.tokens_[0] == UNKNOWN and (unknown := sum(int((row == 0).sum()) for row in codes)):
+        if self.encoder_.tokens_[0] == UNKNOWN and (unknown := int((self.encoder_._encoded(X)[0] == 0).sum())):
             raise DataError(
                 f"{unknown} tokens of X are unknown, and how they are written is not told: the bits of these documents "
                 "cannot be known; take BytePairEncoder(), which writes any text"
             )
-        return codes
+        return -float(np.sum(self.log_prob(X))) / size / float(np.log(2))
 
     def sample(
         self,
@@ -196,7 +197,8 @@ class TokenisedLanguageModel(SymbolMethod, Density):
     def _check_learned(self) -> None:
         if not self.__sklearn_is_fitted__():
             return
-        encoder, method = getattr(self, "encoder_", None), getattr(self, "method_", None)
+        encoder: Any = getattr(self, "encoder_", None)
+        method: Any = getattr(self, "method_", None)
         for part, kind in ((encoder, Tokeniser), (method, SymbolMethod)):
             if not isinstance(part, kind) or not part.__sklearn_is_fitted__():
                 raise UnreadableError(
