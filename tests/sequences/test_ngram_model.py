@@ -377,3 +377,4 @@ def test_many_sequences_of_different_lengths(seed):
     logs = model.log_prob(X)
     assert logs.shape == (100_000,) and np.isfinite(logs).all()
     assert model.perplexity(X) == pytest.approx(np.exp(-logs.sum() / (lengths + 1).sum()))
+    np.testing.assert_array_equal(model.log_prob(X[30_001:]), logs[30_001:])  # wherever the blocks of a walk end

@@ -12,6 +12,7 @@ from peira.sequences import (
     SequenceClassifier,
     SequenceForecaster,
     SequenceGenerator,
+    SequenceRegressor,
     SequenceTagger,
     SymbolGenerator,
     SymbolSequenceClassifier,
@@ -36,6 +37,13 @@ def taught(cls, X, **given):
     if "Classifier" in cls.__name__:
         return model.fit(X, np.arange(len(X)) % 2)
     return model.fit(X, [np.arange(len(x)) % 3 for x in X]) if "Tagger" in cls.__name__ else model.fit(X)
+
+
+def targets(cls, X, rows):
+    """What belongs to some of the sequences: a label, a label a step, a number, nothing."""
+    if "tagging" in cls.card.tasks:
+        return [np.arange(len(X[i])) % 3 for i in rows]
+    return [i % 2 for i in rows] if hasattr(cls, "_opened") else None
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -73,6 +81,30 @@ def test_what_is_filled_up_changes_no_loss_and_no_gradient(cls, seed):
             torch.testing.assert_close(a, b)
 
 
+WEIGHED = [*CLASSES, SequenceRegressor, SymbolSequenceClassifier, SymbolTagger, SymbolGenerator]
+
+
+@pytest.mark.parametrize("cls", WEIGHED)
+def test_a_weight_of_two_is_the_sequence_twice_in_the_loss_and_its_gradient(cls, seed):
+    counts = np.random.default_rng(seed).integers(1, 4, 12)
+    X = some(seed)
+    X[0][0, 1] = np.nan if cls.card.missing and cls.card.data == "sequences" else 0.0
+    if cls.card.data == "symbols":
+        X = ["abcab"[: len(x)] for x in X]
+    once = Training(optimiser="sgd", learning_rate=0.1, updates=1, batch_size=None)
+    twice = [i for i, count in enumerate(counts) for _ in range(count)]
+    found = []
+    for rows, w in ((range(12), counts.astype(float)), (twice, None)):
+        model = cls(hidden=4, random_state=0, device="cpu", training=once)
+        model.fit([X[i] for i in rows], targets(cls, X, rows), sample_weight=w)
+        # The loss, and the weights as one step along its gradient leaves them.
+        found.append([torch.tensor(model.history_["loss"]), *model.net_.parameters()])
+        if cls.card.data == "sequences":
+            found[-1] += [torch.as_tensor(model.mean_), torch.as_tensor(model.scale_)]
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_learns_and_answers_each_sequence_by_itself(cell, seed):
     X = some(seed)
@@ -100,12 +132,22 @@ def test_missing_numbers_are_learned_from_and_are_not_zeros(cls, seed):
     for x in X[::2]:
         x[0, 0] = np.nan
     model = taught(cls, X)
-    assert model.gaps_
+    assert model.gaps_.tolist() == [True, False]
+    assert model.net_.body.D == 3
     answer = model.predict_proba if cls is SequenceClassifier else lambda X: model.predict_dist(X).mean
     answer = (lambda X: model.predict_dist(X).probs) if cls is SequenceTagger else answer
     filled = [np.where(np.isnan(x), model.mean_, x) for x in X]
     assert np.isfinite(answer(X)).all()
     assert (answer(X) != answer(filled)).any()
+
+
+def test_a_gap_in_a_number_that_never_had_one_is_its_mean(seed):
+    X = some(seed)
+    model = taught(SequenceClassifier, X)
+    assert not model.gaps_.any()
+    mean = [np.where(np.arange(len(x))[:, None] == 1, model.mean_, x) for x in X]
+    gone = [np.where(np.arange(len(x))[:, None] == 1, np.nan, x) for x in X]
+    np.testing.assert_allclose(model.predict_proba(gone), model.predict_proba(mean), rtol=1e-5)
 
 
 def test_unknown_symbols_count_as_missing(seed):

@@ -18,20 +18,19 @@ NeurIPS 29.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 
-from ..core import Card, Transformer, log, param
+from ..core import Card, log, param
 from ..core.errors import DataError, UnreadableError
-from ..core.inputs import Queries
+from ..core.inputs import Data, Queries
+from .associative_memory import AssociativeMemory
 
 BLOCK = 1 << 22  # similarities held at once
 
 
-class ModernHopfieldNetwork(Transformer):
+class ModernHopfieldNetwork(AssociativeMemory):
     """Associative memory of continuous patterns.
 
     Attributes
@@ -58,41 +57,12 @@ class ModernHopfieldNetwork(Transformer):
     updates: int = param(1, "updates of a cue", low=1)
     normalise: bool = param(False, "compare patterns and cues as if all were of length sqrt(D)")
 
-    def fit(self, X: Any, y: Any = None) -> "ModernHopfieldNetwork":
-        """Store patterns.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-            A pattern a row.
-        y : ignored
-
-        Returns
-        -------
-        self
-        """
-        data = self._begin(X)
+    def _store(self, data: Data) -> None:
         self.patterns_ = data.X.numpy(force=True).copy()
         self._recalled(data)  # refuses numbers whose products overflow
-        return self
-
-    def transform(self, X: Any) -> Any:
-        """What each row reminds the network of.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-            Cues.
-
-        Returns
-        -------
-        array or tensor of shape (N, D)
-            Means of stored patterns, weighed by their likeness to the cue.
-        """
-        queries = self._queries(X)
-        return queries.give(self._recalled(queries))
 
     def _recalled(self, queries: Queries) -> torch.Tensor:
+        """Means of stored patterns, weighed by their likeness to the cue."""
         P = queries.tensor(self.patterns_)
         keys, rows = self._compared(P), max(1, BLOCK // len(P))
         found = queries.X.clone()
@@ -108,18 +78,12 @@ class ModernHopfieldNetwork(Transformer):
             )
         return found
 
-    def energy(self, X: Any) -> Any:
-        """The energy E of each row, of shape (N,), with the constant that makes it at least 0 (eq. 2)."""
-        queries = self._queries(X)
+    def _energy(self, queries: Queries) -> torch.Tensor:
+        """With the constant that makes it at least 0 (eq. 2)."""
         P, xi = self._compared(queries.tensor(self.patterns_)), self._compared(queries.X)
         likeness = torch.logsumexp(self.beta * xi @ P.T, 1) / self.beta
         const = math.log(len(P)) / self.beta + 0.5 * float((P**2).sum(1).max())
-        return queries.give(0.5 * (xi**2).sum(1) - likeness + const)
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the columns: those of the inputs."""
-        check_is_fitted(self)
-        return np.asarray(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]), object)
+        return 0.5 * (xi**2).sum(1) - likeness + const
 
     def _compared(self, X: torch.Tensor) -> torch.Tensor:
         if not self.normalise:

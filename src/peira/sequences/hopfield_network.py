@@ -31,16 +31,18 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
-from ..core import Card, Transformer, param
+from ..core import Card, param
 from ..core.errors import UnreadableError
-from ..core.inputs import Queries
+from ..core.inputs import Data, Queries
+from .associative_memory import AssociativeMemory
 from .hopfield_states import settle, settle_together
 
 
-class HopfieldNetwork(Transformer):
-    """Associative memory of binary patterns.
+class HopfieldNetwork(AssociativeMemory):
+    """Associative memory of binary patterns; what is recalled is -1 and 1.
+
+    A `ConvergenceWarning` tells of cues that still change after all sweeps.
 
     Attributes
     ----------
@@ -76,45 +78,14 @@ class HopfieldNetwork(Transformer):
     threshold: float = param(0.0, "a value above it is 1, any other -1", above=-math.inf, below=math.inf)
     random_state: Any = param(0, "seed of the order of the units; one order for all cues")
 
-    def fit(self, X: Any, y: Any = None) -> "HopfieldNetwork":
-        """Store patterns.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-            A pattern a row.
-        y : ignored
-
-        Returns
-        -------
-        self
-        """
-        data = self._begin(X)
+    def _store(self, data: Data) -> None:
         P = self._signs(data)
         W = {"hebb": _hebb, "pseudo-inverse": _pseudo_inverse, "storkey": _storkey}[self.rule](P)
         np.fill_diagonal(W, 0.0)
         self.weights_, self.n_patterns_ = (W + W.T) / 2, len(P)
-        return self
 
-    def transform(self, X: Any) -> Any:
-        """What each row reminds the network of: the valley of the energy that it rolls into.
-
-        Parameters
-        ----------
-        X : array, frame or tensor of shape (N, D)
-            Cues.
-
-        Returns
-        -------
-        array or tensor of shape (N, D)
-            Of -1 and 1.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If units still change after all sweeps.
-        """
-        queries = self._queries(X)
+    def _recalled(self, queries: Queries) -> torch.Tensor:
+        """The valley of the energy that each cue rolls into, of -1 and 1."""
         S = self._signs(queries)
         if self.update == "synchronous":
             needed = settle_together(S, self.weights_, self.sweeps)
@@ -126,20 +97,13 @@ class HopfieldNetwork(Transformer):
             warnings.warn(
                 f"{late} of {len(S)} cues still change after {self.sweeps} sweeps; raise sweeps",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return queries.give(torch.from_numpy(S).to(queries.device))
+        return torch.from_numpy(S).to(queries.device)
 
-    def energy(self, X: Any) -> Any:
-        """The energy E of each row's state, of shape (N,): the lower, the more familiar."""
-        queries = self._queries(X)
+    def _energy(self, queries: Queries) -> torch.Tensor:
         S = self._signs(queries)
-        return queries.give(torch.from_numpy(-0.5 * ((S @ self.weights_) * S).sum(1)).to(queries.device))
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the columns: those of the inputs."""
-        check_is_fitted(self)
-        return np.asarray(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]), object)
+        return torch.from_numpy(-0.5 * ((S @ self.weights_) * S).sum(1)).to(queries.device)
 
     def _signs(self, queries: Queries) -> np.ndarray:
         return np.where(queries.X.numpy(force=True) > self.threshold, 1.0, -1.0)

@@ -21,7 +21,8 @@ In a closed vocabulary (``open_vocabulary=False``, or if ``fit`` is told which s
 
 **Learning** is truncated back-propagation through time: the net reads B streams of text in parallel, ``unroll`` steps
 an update; the state is carried from one update to the next, the gradient is not. So the net can make use of what is
-further back than ``unroll`` steps, but it is not told how to keep it.
+further back than ``unroll`` steps, but it is not told how to keep it. Under a budget of time (`peira.limiting`) the
+rate falls to its end within it, however few updates there are time for.
 
 **Dropout** (Zaremba et al. 2014) thins what goes into and out of the recurrent layers, never what goes from step to
 step, where it would wipe out memory. One mask stays for all steps of a segment (Gal & Ghahramani 2016), or, with

@@ -1,12 +1,13 @@
 r"""What goes into a net of sequences: standardised vectors, or learned vectors of symbols.
 
-A number is centred and scaled by its mean and deviation over all steps of all sequences,
+A number is centred and scaled by its mean and deviation over all steps of all sequences (by their weights),
 
 .. math:: z = (x - m) / d
 
-and one that was not observed becomes 0. Where some were missing while the net learned, a second column says for each
-number whether it is there. A symbol becomes a vector of E numbers that is learned with the net; a missing one, and one
-that was not seen while learning, becomes the zero vector.
+and one that was not observed becomes 0, the mean. Of each number that was missing somewhere while the net learned, a
+further one says whether it is there; a number that never was is taken for its mean when it is missing later, since the
+net knows nothing of gaps in it. A symbol becomes a vector of E numbers that is learned with the net; a missing one, and
+one that was not seen while learning, becomes the zero vector.
 """
 
 from abc import abstractmethod
@@ -45,33 +46,34 @@ class VectorInputs(SequenceMethod, SequenceInputs):
     ----------
     mean_, scale_ : array of shape (D,)
         What each number of a step is centred and scaled by; the scale of a constant one is 1.
-    gaps_ : bool
-        Whether the net is told which numbers are missing.
+    gaps_ : bool array of shape (D,)
+        Of which numbers the net is told whether they are there.
     """
 
     _dtype = torch.float64
     mean_: np.ndarray
     scale_: np.ndarray
-    gaps_: bool
+    gaps_: np.ndarray
 
     def _learn_inputs(self, data: Data) -> None:
         there = ~torch.isnan(data.X)
-        self.gaps_ = not bool(there.all())
-        count = there.sum(0).clamp(min=1)
-        mean = data.X.nansum(0) / count
-        spread = ((data.X - mean).nan_to_num() ** 2).sum(0).div(count).sqrt()
+        w = there if data.w is None else data.w.repeat_interleave(data.lengths)[:, None] * there
+        count = w.sum(0).to(data.X)
+        mean = (w * data.X.nan_to_num()).sum(0) / torch.where(count > 0, count, 1.0)
+        spread = ((w * (data.X.nan_to_num() - mean) ** 2).sum(0) / torch.where(count > 0, count, 1.0)).sqrt()
         constant = spread <= 1e-12 * mean.abs()
         self.mean_ = mean.numpy(force=True)
         self.scale_ = torch.where(constant | (spread == 0), 1.0, spread).numpy(force=True)
+        self.gaps_ = (~there.all(0)).numpy(force=True)
 
     def _read(self, queries: Queries) -> torch.Tensor:
         z = ((queries.X - queries.tensor(self.mean_)) / queries.tensor(self.scale_)).float()
-        if not self.gaps_:
+        if not self.gaps_.any():
             return z.nan_to_num()
-        return torch.cat([z.nan_to_num(), (~torch.isnan(z)).float()], 1)
+        return torch.cat([z.nan_to_num(), (~torch.isnan(z[:, self.gaps_])).float()], 1)
 
     def _entrance(self) -> tuple[nn.Module, int]:
-        return nn.Identity(), len(self.mean_) * (1 + self.gaps_)
+        return nn.Identity(), len(self.mean_) + int(self.gaps_.sum())
 
     def _check_learned(self) -> None:
         super()._check_learned()
@@ -84,8 +86,9 @@ class VectorInputs(SequenceMethod, SequenceInputs):
                 raise UnreadableError(f"a stored {owner} needs {name} to be {D} numbers, one for each of a step")
         if not np.isfinite(self.mean_).all() or not (self.scale_ > 0).all() or not np.isfinite(self.scale_).all():
             raise UnreadableError(f"a stored {owner} needs finite mean_, and scale_ above 0")
-        if type(getattr(self, "gaps_", None)) is not bool:
-            raise UnreadableError(f"a stored {owner} needs gaps_ to be a truth value")
+        gaps = getattr(self, "gaps_", None)
+        if not (isinstance(gaps, np.ndarray) and gaps.shape == (D,) and gaps.dtype == np.bool_):
+            raise UnreadableError(f"a stored {owner} needs gaps_ to be {D} truth values")
 
 
 class SymbolInputs(SymbolMethod, SequenceInputs):

@@ -1,4 +1,4 @@
-r"""Nets for sequences: what the classifier, the tagger, the forecaster and the generator share.
+r"""Nets for sequences: what those that predict, forecast and generate share.
 
 A net reads the steps of a sequence one after the other by layers of recurrent units or causal convolutions
 (`peira.layers.recurrent` has their equations), and what is asked is linear in their outputs:
@@ -44,7 +44,7 @@ class SequenceNet(nn.Module):
 
 
 class RecurrentMethod(Network, SequenceInputs):
-    """Base of the nets for sequences; a subclass gives `_head`, ``loss`` and ``fit``.
+    """Base of the nets for sequences; a subclass gives ``build``, ``loss`` and ``fit``.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class RecurrentMethod(Network, SequenceInputs):
         def evaluate(aside: tuple[torch.Tensor, ...]) -> dict[str, float]:
             total = 0.0
             for part in batches.parts(aside[0], self._numbers()):
-                total += float(self.loss(*change(batches.take(part)))) * len(part)
+                total += float(self._objective(*change(batches.take(part)))) * len(part)
             return {"loss": total / len(aside[0])}
 
         self._learn(
@@ -150,25 +150,14 @@ class RecurrentMethod(Network, SequenceInputs):
         for rows in batches.parts(torch.arange(len(queries), device=device), self._numbers()):
             yield rows, self.net_(*batches.take(rows)).double(), batches
 
-    def _of_items(self, queries: Queries, K: int) -> torch.Tensor:
-        """Scores of shape (N, K), on the device of the queries."""
-        scores = torch.empty(len(queries), K, dtype=torch.float64, device=self._device())
-        for rows, part, _ in self._passes(queries):
-            scores[rows] = part
-        return scores.to(queries.device)
-
-    def _of_steps(self, queries: Queries, K: int) -> torch.Tensor:
-        """Scores of shape (S, K), one sequence after the other, on the device of the queries."""
-        scores = torch.empty(len(queries.X), K, dtype=torch.float64, device=self._device())
-        for rows, part, batches in self._passes(queries):
-            place, alive = batches.places(rows)
-            scores[place[alive]] = part[alive]
-        return scores.to(queries.device)
-
     def _weights(self, data: Data) -> torch.Tensor:
         """A weight for each sequence, with mean 1."""
         w = torch.ones(len(data), device=data.device) if data.w is None else data.w / data.w.mean()
         return w.float()
+
+    def _mean_of(self, values: torch.Tensor, data: Data) -> float:
+        """The mean over sequences of a number of each, by weight: repeated sequences and weighed ones are one thing."""
+        return float((self._weights(data).double() * values).mean())
 
     def _check_learned(self) -> None:
         super()._check_learned()

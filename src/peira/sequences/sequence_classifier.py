@@ -20,83 +20,42 @@ Cost: an update of B sequences of T steps takes about :math:`6 B T \cdot 3 H (D 
 Reference: Elman (1990); Hochreiter & Schmidhuber (1997); Cho et al. (2014); Bai, Kolter & Koltun (2018).
 """
 
-from typing import Any, Literal, Self
+from typing import Literal
 
 import torch
-from torch import nn
 
 from peira.core.card import Card
-from peira.core.inputs import Queries
+from peira.core.inputs import Data, Queries
 from peira.core.kinds import ProbabilisticClassifier
-from peira.core.params import choice, linear, param
+from peira.core.params import linear, param
 from peira.neural.heads import Softmax
 
-from .padded_batches import PaddedBatches
 from .recurrent_inputs import SymbolInputs, VectorInputs
-from .recurrent_method import RecurrentMethod, recurrent_example
-from .sequence_summary import SequenceSummary, Summary
+from .recurrent_predictor import SummaryPredictor
 
 
-class RecurrentClassifier(RecurrentMethod, ProbabilisticClassifier):
+class RecurrentClassifier(SummaryPredictor, ProbabilisticClassifier):
     """Base of `SequenceClassifier` and `SymbolSequenceClassifier`."""
 
-    bidirectional: bool = param(False, "read sequences from the end too")
-    summary: Summary = param("all", "what of the outputs the scores are linear in", tune=choice("last", "mean", "all"))
     label_smoothing: float = param(
         0.0, "share of each label that is spread over all classes", low=0, below=1, tune=linear(0.0, 0.2)
     )
     class_weight: dict | Literal["balanced"] | None = param(None, "weight of each class: 'balanced', or a dictionary")
 
-    @classmethod
-    def example(cls) -> Self:
-        return recurrent_example(cls)
-
-    def build(self) -> nn.Module:
-        """Entrance, body, summary, scores of the classes."""
-        summary = SequenceSummary(self.summary, self.bidirectional)
-        return self._net(len(self.classes_), bidirectional=self.bidirectional, summary=summary)
+    @property
+    def _width(self) -> int:
+        return len(self.classes_)
 
     def loss(self, x: torch.Tensor, lengths: torch.Tensor, codes: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy of the sequences of a batch."""
         return Softmax(self.label_smoothing).loss(self.net_(x, lengths), codes, w)
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn the weights of the net.
-
-        Parameters
-        ----------
-        X : sequences
-            N of them.
-        y : array of shape (N,)
-            A label for each sequence, of two classes or more.
-        sample_weight : array of shape (N,), optional
-            Non-negative.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a sequence is empty, a value is infinite, or there is one class only.
-        """
-        data = self._begin(X, y, sample_weight)
+    def _opened(self, data: Data) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         self._require_classes(data)
-        self._learn_inputs(data)
-        self._measure_depth(int(data.lengths.max()))
-        of_items = [data.codes, self._weights(data)]
-        device = self._device()
-        self._teach(
-            PaddedBatches(
-                data.lengths.to(device), [self._read(data).to(device)], [part.to(device) for part in of_items]
-            ),
-            data.seed,
-        )
-        return self
+        return [], [data.codes]
 
     def _scores(self, queries: Queries) -> torch.Tensor:
-        return self._of_items(queries, len(self.classes_))
+        return self._of_items(queries)
 
 
 class SequenceClassifier(VectorInputs, RecurrentClassifier):

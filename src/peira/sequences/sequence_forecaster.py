@@ -41,7 +41,6 @@ from torch.nn import functional
 from peira.core.card import Card
 from peira.core.errors import DataError
 from peira.core.inputs import Queries
-from peira.core.kinds import Forecaster
 from peira.core.params import choice, param
 from peira.core.predictive import Normal
 from peira.core.seeds import derive, torch_generator
@@ -49,6 +48,7 @@ from peira.neural.heads import LEAST_VARIANCE
 from peira.numerics.ragged import within
 
 from .padded_batches import PADDED, PaddedBatches
+from .plotted_forecaster import PlottedForecaster
 from .recurrent_inputs import VectorInputs
 from .recurrent_method import RecurrentMethod, SequenceNet, recurrent_example
 from .windows import windows
@@ -73,13 +73,13 @@ class ForecastNet(SequenceNet):
         *,
         ends: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, ...]]:
-        """From steps (N, T, D or 2 D) to means and variances of the next, both (N, T, D), and the state at the end."""
+        """From steps (N, T, D and gaps) to means and variances of the next, both (N, T, D), and the last state."""
         h, state = self.body(x, lengths, state, ends=ends)
         m, u = self.scores(self.dropout(h)).unflatten(2, (2, self.D)).unbind(2)
         return self.direct(x[..., : self.D]) + m, functional.softplus(u) + LEAST_VARIANCE, state
 
 
-class SequenceForecaster(VectorInputs, RecurrentMethod, Forecaster):
+class SequenceForecaster(VectorInputs, RecurrentMethod, PlottedForecaster):
     """A recurrent net that forecasts series, as far ahead as is asked.
 
     Attributes
@@ -184,26 +184,6 @@ class SequenceForecaster(VectorInputs, RecurrentMethod, Forecaster):
         self._teach(batches, data.seed, held_out=cut.held_out, change=next_steps)
         return self
 
-    def plot(self, X: Any, horizon: int = 1, column: int = 0, ax: Any = None) -> Any:
-        """Draw one series, and a fan of what may come.
-
-        Parameters
-        ----------
-        X : one sequence
-        horizon : int, at least 1
-        column : int, default 0
-            Which of the numbers of a step.
-        ax : matplotlib Axes, optional
-            Drawn on new axes otherwise.
-
-        Returns
-        -------
-        matplotlib Axes
-        """
-        from .forecast_plot import plot_forecast
-
-        return plot_forecast(self, X, horizon, column, ax)
-
     @torch.no_grad()
     def _forecast(self, queries: Queries, horizon: int) -> Normal:
         device, D = self._device(), self.n_features_in_
@@ -242,8 +222,7 @@ class SequenceForecaster(VectorInputs, RecurrentMethod, Forecaster):
                 half = torch.randn(P // 2, D, generator=chance).to(x.device)
                 drawn = m + v.sqrt() * torch.cat([half, -half])
                 step = drawn.reshape(N * P, 1, D)
-                if self.gaps_:
-                    step = torch.cat([step, torch.ones_like(step)], 2)
+                step = torch.cat([step, step.new_ones(len(step), 1, int(self.gaps_.sum()))], 2)
                 m, v, state = self.net_(step, None, state, ends=True)
                 m, v = m.view(N, P, D), v.view(N, P, D)
         return torch.stack(means, 1), torch.stack(variances, 1)

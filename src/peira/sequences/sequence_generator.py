@@ -28,19 +28,18 @@ from torch import nn
 
 from peira.core.card import Card
 from peira.core.errors import UnreadableError
-from peira.core.inputs import Queries
-from peira.core.kinds import Density
+from peira.core.inputs import Data, Queries
 from peira.core.seeds import draw_seed
 from peira.numerics.ragged import owners, within
 from peira.training import Training
 
-from .given_vectors import GivenVectors
 from .padded_batches import PaddedBatches
 from .recurrent_inputs import VectorInputs
-from .recurrent_method import RecurrentMethod, recurrent_example
+from .recurrent_method import recurrent_example
+from .vector_generator import VectorGenerator
 
 
-class SequenceGenerator(VectorInputs, RecurrentMethod, GivenVectors, Density):
+class SequenceGenerator(VectorInputs, VectorGenerator):
     """A recurrent net that unrolls a vector into a series of numbers or vectors.
 
     Attributes
@@ -102,32 +101,8 @@ class SequenceGenerator(VectorInputs, RecurrentMethod, GivenVectors, Density):
         errors = torch.where(counts, (self._unroll(given, lengths) - z) ** 2, 0.0)
         return (errors * w[:, None, None]).sum() / (len(z) * self.targets_)
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, given: Any = None) -> Self:
-        """Learn to unroll vectors.
-
-        Parameters
-        ----------
-        X : sequences
-            N series.
-        y : ignored
-        sample_weight : array of shape (N,), optional
-            Non-negative.
-        given : array, frame or tensor of shape (N, G), optional
-            A vector for each series; none if all are of one kind.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a series is empty, a value is infinite, or there are not as many vectors as series.
-        """
-        data = self._begin(X, sample_weight=sample_weight)
-        self._learn_inputs(data)
+    def _teach_from(self, data: Data, vectors: torch.Tensor) -> None:
         device, D = self._device(), self.n_features_in_
-        vectors = self._learn_given(given, data).to(device)
         self.longest_ = int(data.lengths.max())
         self._measure_depth(self.longest_)
         w, there = self._weights(data), ~torch.isnan(data.X)
@@ -141,7 +116,6 @@ class SequenceGenerator(VectorInputs, RecurrentMethod, GivenVectors, Density):
         weight = (w[owner][:, None] * there).double()
         s2 = (weight * errors).sum(0) / weight.sum(0).clamp(min=1e-12)
         self.noise_ = (data.tensor(self.scale_) * s2.sqrt().clamp(min=1e-6)).numpy(force=True)
-        return self
 
     def generate(self, given: Any = None, length: int | None = None) -> np.ndarray:
         """The mean course.
@@ -183,25 +157,6 @@ class SequenceGenerator(VectorInputs, RecurrentMethod, GivenVectors, Density):
         rng = np.random.default_rng(draw_seed(seed))
         noise = self.noise_ if course.ndim == 3 else self.noise_[0]
         return course + noise * rng.standard_normal((n, *course.shape[1:]))
-
-    def log_prob(self, X: Any, given: Any = None) -> Any:
-        """The logarithm of the density of each series, in nats, its number of steps given.
-
-        Parameters
-        ----------
-        X : sequences
-            N of them; a missing number does not count.
-        given : array, frame or tensor of shape (N, G), optional
-
-        Returns
-        -------
-        array or tensor of shape (N,)
-        """
-        queries = self._queries(X)
-        return queries.give(self._given_density(queries, self._read_given(given, len(queries))))
-
-    def _log_density(self, queries: Queries) -> torch.Tensor:
-        return self._given_density(queries, self._read_given(None, len(queries)))
 
     def _given_density(self, queries: Queries, vectors: torch.Tensor) -> torch.Tensor:
         m = queries.tensor(self.mean_) + queries.tensor(self.scale_) * self._courses(queries, vectors).to(queries.X)

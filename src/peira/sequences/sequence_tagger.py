@@ -6,9 +6,9 @@ The scores of the labels of a step are linear in the outputs of the body at that
 
 .. math:: E = -\frac{1}{N \bar T} \sum_n w_n \sum_t \log P(c_{nt} \mid x_n)
 
-with N sequences of :math:`\bar T` steps on average, so that every step counts alike. With ``bidirectional``, the
-default, :math:`h_t` knows what comes after the step as well as what came before; without it the tagger is causal, and
-its answer to a step does not change when the sequence goes on.
+with N sequences of :math:`\bar T` steps on average (by weight), so that every step counts alike. With
+``bidirectional``, the default, :math:`h_t` knows what comes after the step as well as what came before; without it the
+tagger is causal, and its answer to a step does not change when the sequence goes on.
 
 Labels are chosen step by step, each the most probable. Where labels follow each other by rules, so that a sequence of
 them must be probable as a whole, an HMM tagger decides jointly.
@@ -22,82 +22,51 @@ when it reads in both directions.
 Reference: Schuster & Paliwal (1997) for reading in both directions; Graves & Schmidhuber (2005).
 """
 
-from typing import Any, Self
-
 import torch
-from torch import nn
 from torch.nn import functional
 
 from peira.core.card import Card
-from peira.core.inputs import Queries
+from peira.core.inputs import Data, Queries
 from peira.core.kinds import Tagger
 from peira.core.params import param
 from peira.numerics.ragged import within
 
-from .padded_batches import PaddedBatches
 from .recurrent_inputs import SymbolInputs, VectorInputs
-from .recurrent_method import RecurrentMethod, recurrent_example
+from .recurrent_predictor import RecurrentPredictor
 
 
-class RecurrentTagger(RecurrentMethod, Tagger):
+class RecurrentTagger(RecurrentPredictor, Tagger):
     """Base of `SequenceTagger` and `SymbolTagger`.
 
     Attributes
     ----------
     mean_length_ : float
-        Steps of a sequence on average; the loss of a sequence is that of its steps, divided by it.
+        Steps of a sequence on average, by weight; the loss of a sequence is that of its steps, divided by it.
     """
 
     bidirectional: bool = param(True, "read sequences from the end too")
     mean_length_: float
 
-    @classmethod
-    def example(cls) -> Self:
-        return recurrent_example(cls)
-
-    def build(self) -> nn.Module:
-        """Entrance, body, scores of the labels of each step."""
-        return self._net(len(self.classes_), bidirectional=self.bidirectional)
+    @property
+    def _width(self) -> int:
+        return len(self.classes_)
 
     def loss(self, x: torch.Tensor, codes: torch.Tensor, lengths: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of the steps of a batch, so scaled that a step counts alike in every batch."""
-        scores = self.net_(x, lengths)
+        losses = functional.cross_entropy(self.net_(x, lengths).mT, codes, reduction="none")
         alive = within(lengths, x.shape[1])
-        losses = functional.cross_entropy(scores.mT, codes, reduction="none")
         return (torch.where(alive, losses, 0.0) * w[:, None]).sum() / (len(x) * self.mean_length_)
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn the weights of the net.
-
-        Parameters
-        ----------
-        X : sequences
-            N of them.
-        y : list of N arrays, or Sequences
-            A label for each step.
-        sample_weight : array of shape (N,), optional
-            Non-negative; of the sequences.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a sequence is empty, a value is infinite, or labels do not fit the steps.
-        """
-        data = self._begin(X, y, sample_weight)
-        self._learn_inputs(data)
-        self._measure_depth(int(data.lengths.max()))
-        self.mean_length_ = len(data.X) / len(data)
-        device = self._device()
-        of_steps = [self._read(data).to(device), data.codes.to(device)]
-        self._teach(PaddedBatches(data.lengths.to(device), of_steps, [self._weights(data).to(device)]), data.seed)
-        return self
+    def _opened(self, data: Data) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        self.mean_length_ = self._mean_of(data.lengths, data)
+        return [data.codes], []
 
     def _log_probs(self, queries: Queries) -> torch.Tensor:
-        return self._of_steps(queries, len(self.classes_)).log_softmax(1)
+        F = torch.empty(len(queries.X), self._width, dtype=torch.float64, device=self._device())
+        for rows, part, batches in self._passes(queries):
+            place, alive = batches.places(rows)
+            F[place[alive]] = part[alive]
+        return F.to(queries.device).log_softmax(1)
 
 
 class SequenceTagger(VectorInputs, RecurrentTagger):
@@ -105,10 +74,8 @@ class SequenceTagger(VectorInputs, RecurrentTagger):
 
     Attributes
     ----------
-    classes_ : array of shape (C,)
-        The labels, sorted.
-    mean_, scale_ : array of shape (D,)
-        What the numbers of a step are centred and scaled by.
+    classes_, mean_, scale_
+        As of `SequenceClassifier`.
     net_ : Module
         From standardised steps to scores of their labels.
 
@@ -140,9 +107,8 @@ class SymbolTagger(SymbolInputs, RecurrentTagger):
 
     Attributes
     ----------
-    classes_ : array of shape (C,)
-    symbols_ : array of shape (K,)
-        The symbols; one that was not seen while learning counts as missing.
+    classes_, symbols_
+        As of `SymbolSequenceClassifier`.
     net_ : Module
         From positions of symbols to scores of their labels.
 

@@ -26,16 +26,15 @@ from torch import nn
 from torch.nn import functional
 
 from peira.core.card import Card
-from peira.core.inputs import Queries
-from peira.core.kinds import Density
+from peira.core.inputs import Data, Queries
 from peira.core.seeds import draw_seed, torch_generator
 from peira.numerics.ragged import within
 from peira.training import Training
 
-from .given_vectors import GivenVectors
 from .padded_batches import PaddedBatches
 from .recurrent_inputs import SymbolInputs
-from .recurrent_method import RecurrentMethod, SequenceNet, recurrent_example
+from .recurrent_method import SequenceNet, recurrent_example
+from .vector_generator import VectorGenerator
 
 
 class WritingNet(SequenceNet):
@@ -57,7 +56,7 @@ class WritingNet(SequenceNet):
         return self.scores(self.dropout(h)), state
 
 
-class SymbolGenerator(SymbolInputs, RecurrentMethod, GivenVectors, Density):
+class SymbolGenerator(SymbolInputs, VectorGenerator):
     """A recurrent net that writes sequences of symbols from vectors.
 
     Attributes
@@ -67,7 +66,7 @@ class SymbolGenerator(SymbolInputs, RecurrentMethod, GivenVectors, Density):
     given_mean_, given_scale_ : array of shape (G,)
         What the given numbers are centred and scaled by.
     mean_length_ : float
-        Symbols of a sequence on average, the end among them.
+        Symbols of a sequence on average, by weight, the end among them.
     net_ : Module
         From symbols and vectors to scores of the next symbol.
 
@@ -108,36 +107,12 @@ class SymbolGenerator(SymbolInputs, RecurrentMethod, GivenVectors, Density):
         """Minus the log likelihood of the sequences of a batch, divided by the mean number of symbols."""
         return -(w * self._logs(codes, lengths, given)).mean() / self.mean_length_
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, given: Any = None) -> Self:
-        """Learn to write.
-
-        Parameters
-        ----------
-        X : sequences of symbols
-            N of them; texts are sequences of characters.
-        y : ignored
-        sample_weight : array of shape (N,), optional
-            Non-negative.
-        given : array, frame or tensor of shape (N, G), optional
-            A vector for each sequence; none if all are of one kind.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a symbol is missing, or there are not as many vectors as sequences.
-        """
-        data = self._begin(X, sample_weight=sample_weight)
+    def _teach_from(self, data: Data, vectors: torch.Tensor) -> None:
         device = self._device()
-        vectors = self._learn_given(given, data).to(device)
-        self.mean_length_ = 1 + len(data.X) / len(data)
+        self.mean_length_ = 1 + self._mean_of(data.lengths, data)
         self._measure_depth(int(data.lengths.max()) + 1)
         of_items = [vectors, self._weights(data).to(device)]
         self._teach(PaddedBatches(data.lengths.to(device), [data.X[:, 0].to(device)], of_items), data.seed)
-        return self
 
     def generate(self, given: Any = None, length: int = 100) -> list[np.ndarray]:
         """Write one sequence from each vector, always with the most probable symbol.
@@ -175,25 +150,6 @@ class SymbolGenerator(SymbolInputs, RecurrentMethod, GivenVectors, Density):
         return self._write(
             vector.expand(n, -1), length, lambda scores: scores.softmax(1).cpu().multinomial(1, generator=chance)[:, 0]
         )
-
-    def log_prob(self, X: Any, given: Any = None) -> Any:
-        """The logarithm of the probability of each sequence and its end, in nats.
-
-        Parameters
-        ----------
-        X : sequences of symbols
-            N of them.
-        given : array, frame or tensor of shape (N, G), optional
-
-        Returns
-        -------
-        array or tensor of shape (N,)
-        """
-        queries = self._queries(X)
-        return queries.give(self._given_density(queries, self._read_given(given, len(queries))))
-
-    def _log_density(self, queries: Queries) -> torch.Tensor:
-        return self._given_density(queries, self._read_given(None, len(queries)))
 
     @torch.no_grad()
     def _given_density(self, queries: Queries, vectors: torch.Tensor) -> torch.Tensor:
