@@ -159,6 +159,10 @@ def sequences(cls: type[Method], rng: np.random.Generator, N: int, D: int) -> Ex
         return Experience(X, Sequences.from_list([part[-2::-1].tolist() for part in X]))
     if tags(cls):
         return Experience(X, Sequences(level, lengths), tuple(range(C)))
+    if supervised(cls) and not labelled(cls):  # how often it was on the highest level, and some noise
+        share = np.add.reduceat(level == C - 1, np.cumsum(lengths) - lengths) / lengths
+        y = share + 0.1 * rng.normal(size=N)
+        return Experience(X, y)
     return Experience(X, y, tuple(range(C))) if labelled(cls) else Experience(X)
 
 

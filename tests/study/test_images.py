@@ -165,7 +165,7 @@ def test_a_cell_is_the_same_in_another_process():
 
 
 def test_many_images_are_held_out_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("peira.study.item_classification.HOLD_OUT_FROM", 50)
+    monkeypatch.setattr("peira.study.items_question.HOLD_OUT_FROM", 50)
     run = learn(shapes(0), methods=FEW, trials=1, jobs=1, output=tmp_path / "run", progress=False)
     folds = run.read_json("data/splits.json")["folds"]
     assert len(folds) == 1 and len(folds[0]["test"]) == 12

@@ -128,9 +128,9 @@ def test_folds_of_a_forecast_never_learn_from_what_comes_later():
 def test_the_histories_of_a_timeline_end_where_its_steps_begin():
     series = Sequences(np.arange(10.0)[:, None], [6, 4])
     histories, came, firsts = Timeline(series)[np.array([2, 3, 4, 5, 8, 9])].origins(2)
-    assert [h[:, 0].tolist() for h in histories] == [[0, 1], [0, 1, 2, 3], [6, 7]]
-    assert came[..., 0].tolist() == [[2, 3], [4, 5], [8, 9]]
-    assert firsts.tolist() == [2, 4, 8]
+    assert [h[:, 0].tolist() for h in histories] == [[0, 1], [0, 1, 2], [0, 1, 2, 3], [6, 7]]
+    assert came[..., 0].tolist() == [[2, 3], [3, 4], [4, 5], [8, 9]]
+    assert firsts.tolist() == [2, 3, 4, 8]
     assert Timeline(series)[np.array([0, 1, 6])].learned().lengths.tolist() == [2, 1]
 
 
@@ -144,6 +144,23 @@ def test_a_text_is_judged_in_bits(tmp_path):
     model = peira.load(run.path / "models" / run.state["best"])
     X, _ = inputs_for(model, path)
     assert model.answers(X)["symbols"].tolist() == [5] * 60
+
+
+def test_subwords_are_learned_in_each_fold_and_judged_by_characters(tmp_path):
+    lines = ["the cat sat on the mat", "a rat sat on a hat", "the hat of the cat"] * 20
+    path = tmp_path / "lines.txt"
+    path.write_text("\n".join(lines))
+    run = learned(path, tmp_path, methods=["IndependentSymbols"], unit="subwords")
+    model = peira.load(run.path / "models" / run.state["best"])
+    X, _ = inputs_for(model, path)
+    told = model.answers(X)
+    assert told["symbols"].tolist() == [len(line) for line in lines]
+    np.testing.assert_allclose(told["bits"], -model.method_.log_prob(lines) / np.log(2))
+    part = LanguageModelling(60, 1000, "subword", False, {}).model(None, "none", {}).fit(X[:3])
+    assert len(part.method_.encoder_.tokens_) < len(model.method_.encoder_.tokens_)  # fewer lines, fewer merges
+    report = json.loads((run.path / "report.json").read_text())
+    assert any("a unit is a subword" in said for said in report["data"]["decisions"])
+    assert "--unit subwords" in report["reproduce"]["command"]
 
 
 def test_one_long_text_is_judged_by_parts_that_lie_side_by_side():

@@ -8,12 +8,16 @@ from scipy import stats
 from sklearn import manifold
 
 from peira.core import Card, Clusterer
+from peira.core.registry import methods
 from peira.experience.table import Table
 from peira.measures import get_measure, rank_correlation, silhouette_samples
-from peira.study.clustering import silhouettes
+from peira.study.candidates import candidates
+from peira.study.clustering import Clustering, silhouettes
+from peira.study.density import DensityEstimation
 from peira.study.independent_normals import IndependentNormals
 from peira.study.nothing import _reference
 from peira.study.plane import parallel_analysis, principal
+from peira.study.price import price
 from peira.study.profiles import describe, describe_groups
 from peira.study.showing import in_words
 from peira.study.table_structures import TableClusterer
@@ -37,6 +41,28 @@ def test_without_a_rule_new_rows_follow_the_nearest_row():
     assert model.n_clusters_ == 2 and model.rows_.shape == (4, 2)
     assert model.predict({"a": [-1.2, 1.7], "b": [1.0, 8.0]}).tolist() == [0, 1]
     np.testing.assert_array_equal(model.predict(table), model.labels_)
+
+
+def test_the_cheap_candidates_run_first():
+    def order(asks, N):
+        found = candidates(asks(N, None, None, {}), sizes={"N": N, "D": 8}, trials=8)
+        return [c.method for c in found if c.skip is None]
+
+    few, many = order(Clustering, 500), order(Clustering, 20_000)
+    for names in (few, many):
+        assert names.index("KMeans") < names.index("GaussianMixture")
+    assert few.index("GaussianMixture") < few.index("SpectralClustering")
+    assert many.index("KMeans") < many.index("AgglomerativeClustering"), "all pairs of rows"
+    densities = order(DensityEstimation, 500)
+    assert densities.index("PCA") < densities.index("KernelDensity") < densities.index("GaussianMixture")
+
+
+def test_every_card_has_a_price():
+    assert price("T (N K D + 2 D^3) a step", {"N": 7, "D": 2}) == 100 * (7 * 10 * 2 + 2 * 8)
+    assert price("N D log N to N^2 D", {"N": 8, "D": 3}) == 8 * 3 * 3
+    assert price("2^D", {"N": 8, "D": 9999}) == np.inf
+    for name, cls in methods().items():
+        assert price(cls.card.cost, {"N": 500, "D": 8}) >= 1, name
 
 
 def test_every_word_is_equally_far_from_every_other():

@@ -68,7 +68,7 @@ def predict(model: str, source: str, *, output: str | None, level: float | None,
     if output is not None and Path(output).exists():
         raise FileExistsError(f"{output} exists already, and nothing is overwritten")
     fitted = load(model)
-    table, _ = inputs_for(fitted, source)
+    table, beside = inputs_for(fitted, source)
     if hasattr(fitted, "answers"):  # without a target there may be more, or something else, to say than a prediction
         columns = {name: values.tolist() for name, values in fitted.answers(table).items()}
     else:
@@ -90,8 +90,8 @@ def predict(model: str, source: str, *, output: str | None, level: float | None,
         columns["low"], columns["high"] = (end.tolist() for end in fitted.interval(table, level))
     text = as_csv(list(columns), zip(*columns.values(), strict=True))
     target = getattr(fitted, "target_", None)
-    if level is not None and target in table:
-        y = table[target]
+    y = table[target] if fitted.card.data == "table" and target in table else beside
+    if level is not None and y is not None:
         known = np.isfinite(y)
         low, high = np.array(columns["low"]), np.array(columns["high"])
         inside = np.mean(((y >= low) & (y <= high))[known]) if known.any() else np.nan

@@ -120,7 +120,7 @@ def learn(
     ] = None,
     time: Annotated[str | None, typer.Option(help="Of a long table: the column that orders the rows.")] = None,
     horizon: Annotated[int | None, typer.Option(min=1, help="Of a forecast: how many steps ahead.")] = None,
-    unit: Annotated[str | None, typer.Option(help="Of a text: characters, words or spaces.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Of a text: characters, words, spaces or subwords.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     json: AsJson = False,
 ) -> None:

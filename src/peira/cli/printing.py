@@ -12,7 +12,6 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from ..core.text import printable
-from ..measures import get_measure
 from ..study.report.figures import interval, measured, number
 from ..study.run import Run, plain
 
@@ -48,8 +47,7 @@ def note(text: str) -> None:
 def print_summary(run: Run, summary: dict[str, Any]) -> None:
     """The leaderboard, the verdict, and what to do next."""
     screen = console()
-    title = get_measure(summary["measure"], summary["task"]).title
-    table = grid("", "method", title, "95 % interval", "settings")
+    table = grid("", "method", run.state["measure_title"], "95 % interval", "settings")
     for rank, row in enumerate(summary["leaderboard"], 1):
         if row["status"] != "ok":
             table.add_row("", row["method"], row["status"], "", cell(printable(row["reason"] or "", 80)))

@@ -33,6 +33,8 @@ class Outcome:
     model: Any
     tried: list[dict[str, Any]]
     """Settings that were tried on all rows, with their inner scores."""
+    lessons: dict[str, Any]
+    """How the net of the model learned; empty where it has none."""
 
     @property
     def measure(self) -> Measure:
@@ -47,7 +49,6 @@ def account(
     explained: dict[str, Any],
 ) -> dict[str, Any]:
     """The whole content of the report."""
-    history = getattr(outcome.model.method_, "history_", {})
     return {
         **header(outcome),
         "verdict": verdict,
@@ -55,13 +56,19 @@ def account(
         "leaderboard": outcome.rows,
         "data": outcome.study.material.data_section(outcome),
         "performance": _performance(outcome),
-        "learning": curve | {"history": history, "history_of": outcome.best.method},
+        "learning": curve | steps(outcome),
         "explanation": explained,
         "errors": _errors(outcome),
         "method_page": method_page(outcome),
         "reproduce": reproduce(outcome),
         **outcome.study.material.sections(outcome),
     }
+
+
+def steps(outcome: Outcome) -> dict[str, Any]:
+    """How the winner learned, step by step."""
+    history = getattr(outcome.model.method_, "history_", {})
+    return {"history": history, "history_of": outcome.best.method, "net": outcome.lessons}
 
 
 def evidence(outcome: Outcome, curve: dict[str, Any], explained: dict[str, Any]) -> Evidence:

@@ -9,7 +9,7 @@ from ..core.method import Method
 from ..experience.reading import read
 from ..experience.text import read_text
 from .image_material import images_like
-from .items_classifier import ItemsClassifier
+from .items_model import ItemsModel
 from .sequence_material import sequences_like
 from .series_material import series_like
 
@@ -33,7 +33,7 @@ def inputs_for(model: Method, source: Any) -> tuple[Any, np.ndarray | None]:
     if model.card.data == "sequences":
         if (reading := getattr(model, "reading_", None)) is None:
             raise DataError(f"{type(model).__name__} was stored by itself: ask it about sequences in Python")
-        if not isinstance(model, ItemsClassifier):
+        if not isinstance(model, ItemsModel):
             return series_like(source, reading), None
         return sequences_like(source, reading, getattr(model, "target_", None))
     if model.card.data != "images":

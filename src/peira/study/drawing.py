@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,18 +37,34 @@ def strip(steps: np.ndarray, *, width: float = 1.5, height: float = 0.75) -> str
 
 
 def fan(
-    history: np.ndarray, truth: np.ndarray, mean: np.ndarray, low: np.ndarray, high: np.ndarray, *, name: str = ""
+    history: np.ndarray,
+    truth: np.ndarray,
+    mean: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    *,
+    name: str = "",
+    when: np.ndarray | None = None,
+    time: str | None = None,
 ) -> str:
-    """The end of a series, how it went on, and what was said of it with its interval; the base64 of a PNG."""
+    """The end of a series, how it went on, and what was said of it with its interval; the base64 of a PNG.
+
+    ``when`` are the times of all these steps, dates or numbers, from the column ``time``; else steps are counted.
+    """
     figure, axes = _canvas(7.2, 2.7)
     H, T = len(truth), len(history)
-    ahead = np.arange(T, T + H)
+    at = np.arange(-T + 1, H + 1) if when is None else when
+    ahead = at[T:]
+    if H == 1:  # a band needs a width
+        axes.vlines(ahead, low, high, color=COLOURS[1], alpha=0.4, linewidth=4)
     axes.fill_between(ahead, low, high, color=COLOURS[1], alpha=0.22, linewidth=0)
-    axes.plot(np.arange(T), history, color="#5b6470", linewidth=1.0)
-    axes.plot(ahead, truth, color=COLOURS[0], linewidth=1.2, label="what came")
-    axes.plot(ahead, mean, color=COLOURS[1], linewidth=1.4, label="what was said")
-    axes.axvline(T - 0.5, color="#5b6470", linewidth=0.6, linestyle=":")
-    axes.set_xlabel("step")
+    axes.plot(at[:T], history, color="#5b6470", linewidth=1.0)
+    mark = "." if H < 3 else ""
+    axes.plot(ahead, truth, color=COLOURS[0], linewidth=1.2, marker=mark, label="what came")
+    axes.plot(ahead, mean, color=COLOURS[1], linewidth=1.4, marker=mark, label="what was said")
+    if T:
+        axes.axvline(at[T - 1], color="#5b6470", linewidth=0.6, linestyle=":")
+    axes.set_xlabel("steps from the last one known" if when is None else (time or "time"))
     axes.set_ylabel(name[:40])
     axes.legend(frameon=False, fontsize=8, loc="upper left")
     return _png(figure)
@@ -81,6 +97,13 @@ def states(steps: np.ndarray, codes: Sequence[int], names: Sequence[str], said: 
         axes.plot([], [], color=COLOURS[c], linewidth=6, label=str(name)[:24])
     axes.legend(frameon=False, fontsize=7, ncols=6, loc="upper right")
     axes.set_xlabel("step")
+    return _png(figure)
+
+
+def by_method(draw: Callable[[Any], Any], width: float, height: float) -> str:
+    """What a method draws of itself on axes; the base64 of a PNG."""
+    figure, axes = _canvas(width, height)
+    draw(axes)
     return _png(figure)
 
 

@@ -10,13 +10,14 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ..core.errors import NoCandidateError
-from ..core.iteration import limiting, task, unlimited
+from ..core.iteration import limiting, observing, task, unlimited
 from ..core.seeds import derive
 from ..diagnosis import diagnose
 from .account import Outcome, account, evidence
 from .candidates import Candidate
 from .evaluating import Cell, choose
 from .found import conclude
+from .net_lessons import NetLessons
 from .report import render
 from .run import Run, plain
 from .untargeted import Untargeted
@@ -86,15 +87,16 @@ def _outcome(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str, A
     own = [cell for cell in cells if cell.candidate == best.id]
     unseen = Pooled.of(own, [test for _, test in study.folds])
     baseline = next((row for row in rows if row["baseline"] and row["status"] == "ok"), None)
-    model, refitted = _refit(study, best, own)
+    lessons = NetLessons()
+    model, refitted = _refit(study, best, own, lessons)
     if refitted.chosen:
         rows[0]["params"] = refitted.chosen  # of the model that is kept, rather than of most folds
     study.question.settle(model, unseen.arrays)
     study.material.remember(model)
-    return Outcome(study, run, rows, best, own, unseen, baseline, model, refitted.tried)
+    return Outcome(study, run, rows, best, own, unseen, baseline, model, refitted.tried, lessons.told())
 
 
-def _refit(study: Any, best: Candidate, own: list[Cell]) -> tuple[Any, Cell]:
+def _refit(study: Any, best: Candidate, own: list[Cell], lessons: NetLessons) -> tuple[Any, Cell]:
     """The winner, its settings chosen once more on all rows, fitted to all rows; and what was tried for that.
 
     A fit that its share of the budget ended has as long for an item as it had in the folds.
@@ -106,7 +108,7 @@ def _refit(study: Any, best: Candidate, own: list[Cell]) -> tuple[Any, Cell]:
         seconds = float(np.mean([c.fit_seconds for c in own])) * len(study.y) / seen
     with unlimited(), task("refit"):
         model = choose(best, study.X, study.y, study.protocol, cell) or _as_in_the_first_fold(study, best, own[0])
-        with limiting(seconds):
+        with limiting(seconds), observing(lessons):
             return model.fit(study.X, study.y), cell
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from ..core.tasks import TASKS
 from ..diagnosis.structure import StructureEvidence, diagnose_structure
 from ..experience.profile import missing_in
-from .account import Outcome, header, measured_by
+from .account import Outcome, header, measured_by, steps
 from .evaluating import Cell
 from .recipe import method_page, reproduce
 from .report.figures import interval, measured, number
@@ -54,7 +54,6 @@ def conclude(outcome: Outcome, cells: Sequence[Cell]) -> tuple[dict[str, Any], l
     verdict |= _words(outcome, told.sentence, performance)
     verdict["next"] = [*told.next, *(f"{f['title']}: {f['fix']}" for f in findings if f["code"] not in _MENTIONED)][:6]
     verdict["structure"], verdict["figures"] = plain(told.facts), told.figures
-    history = getattr(outcome.model.method_, "history_", {})
     report = {
         **header(outcome),
         "question": TASKS[question.task].question.replace("item", study.material.item),
@@ -65,7 +64,7 @@ def conclude(outcome: Outcome, cells: Sequence[Cell]) -> tuple[dict[str, Any], l
         "leaderboard": outcome.rows,
         "data": study.material.data_section(outcome),
         "performance": {"measures": _measures(outcome)},
-        "learning": {"history": history, "history_of": outcome.best.method} if history else {},
+        "learning": steps(outcome),
         "method_page": method_page(outcome),
         "reproduce": reproduce(outcome),
     }

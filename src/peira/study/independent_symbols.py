@@ -53,15 +53,17 @@ class IndependentSymbols(SymbolMethod, Density):
     _empty_ok = True
     _unknown_ok = True
 
-    def fit(self, X: Any, y: Any = None) -> "IndependentSymbols":
+    def fit(self, X: Any, y: Any = None, *, symbols: Any = None) -> "IndependentSymbols":
         """Count the symbols.
 
         Parameters
         ----------
         X : sequences of symbols
         y : ignored
+        symbols : sequence of symbols, optional
+            Those there are, where some may be missing from ``X``.
         """
-        data = self._begin(X)
+        data = self._begin(X, symbols=symbols)
         counts = torch.bincount(data.X[:, 0], minlength=len(self.symbols_) + 1).double()
         self.log_frequencies_ = ((counts + 1) / (counts + 1).sum()).log()
         return self

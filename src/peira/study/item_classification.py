@@ -1,132 +1,41 @@
 """A label for each thing in a container that is no table, such as an image: what that asks of a study.
 
-As with tables (`Classification`), but fits take long, so the protocol does without those that are not needed:
-
-* many items are split once: one part is held out, and every score stands with its interval on that part;
-* methods with nothing to set are not judged on inner folds; the choice among methods is judged by folds (or halves of
-  the part that was held out) that it was not made on;
-* settings are chosen on one part of the training items, of which at most 2,000 take part;
-* a budget is dealt out among the fits: each ends with its share, and keeps what it has learned by then.
+As with tables (`Classification`), but judged and chosen as `peira.study.items_question` says.
 """
 
-from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from ..core.method import Method
 from ..core.tasks import TASKS
-from ..experience.splits import Split
-from ..measures import Measure
 from .classes import performance
 from .classification import Classification
 from .items_classifier import ImagesClassifier, ItemsClassifier
-from .material import Material
-from .sequences_classifier import SUMMARY, SequencesClassifier
-
-ON_COLUMNS = ("KNeighborsClassifier", "LogisticRegression", "SVC")
-"""Methods of tables that run on the numbers of each item unasked; any other runs when it is named."""
-HOLD_OUT_FROM = 10_000
-"""Number of items from which on one part is held out in place of folds."""
-MODELS: dict[str, type[ItemsClassifier]] = {"images": ImagesClassifier, "sequences": SequencesClassifier}
-_LARGEST_COLUMNS = 24_000_000
-_ASIDE = 0.25  # of the training items, to choose settings by
+from .items_question import ItemsQuestion
+from .sequences_classifier import SequencesClassifier
 
 
-class ItemClassification(Classification):
-    """Which label belongs to this thing?
+class ItemClassification(ItemsQuestion, Classification):
+    """Which label belongs to this thing?"""
 
-    Parameters
-    ----------
-    material : Material
-    config : dict
-        The arguments of `learn`.
-    """
-
-    chooses_inside = False
-    shares_time = True
-    choose_rows = 2_000
-
-    def __init__(self, material: Material, config: dict[str, Any]) -> None:
-        self.data = material.data  # type: ignore[misc]
-        self.item, self.count, self.numbers = material.item, len(material.X), int(material.width or 0)
-        labels = np.asarray(material.labels)
-        super().__init__(labels, str(material.target), config)
-
-    def resampling(self, N: int) -> str:
-        return "5" if N < HOLD_OUT_FROM else "holdout"
+    models = {"images": ImagesClassifier, "sequences": SequencesClassifier}
+    on_columns = ("KNeighborsClassifier", "LogisticRegression", "SVC")
 
     def model(self, method: Method | None, expansion: str, kinds: dict[str, Any]) -> ItemsClassifier:
-        return MODELS[self.data](method=method, expansion=expansion, costs=self.costs)
-
-    def offers(self, cls: type[Method], named: bool) -> bool:
-        if cls.card.data == self.data:
-            return True
-        return cls.card.data == "table" and (named or cls.card.baseline or cls.__name__ in ON_COLUMNS)
-
-    def expansions(self, cls: type[Method]) -> tuple[str, ...]:
-        return ("none",) if cls.card.data == self.data else ("columns",)
+        return self.models[self.data](method=method, expansion=expansion, costs=self.costs)
 
     def unfit(self, cls: type[Method]) -> str | None:
         if cls.card.data == self.data and not any(hasattr(cls, verb) for verb in TASKS[self.task].verbs[1:]):
             return "it gives no probabilities"
-        if cls.card.data == "table" and not cls.card.baseline and self.count * self.numbers > _LARGEST_COLUMNS:
-            return (
-                f"{self.count:,} {self.item}s as {self.numbers:,} columns are more than the {_LARGEST_COLUMNS:,} "
-                "numbers that methods of tables get of them"
-            )
-        return None
+        return super().unfit(cls)
 
     def trials(self, cls: type[Method], most: int) -> int:
         return 1  # nets take their time, and as columns the items are only there to compare with
-
-    def inner_split(self, y: np.ndarray, k: int, seed: int) -> Split:
-        return self.hold_out(y, _ASIDE, seed)
 
     def performance(self, outcome: Any) -> dict[str, Any]:
         arrays = outcome.unseen.arrays
         return performance(arrays["observed"], arrays["predicted"], arrays["probs"], self.classes, self.costs)
 
-    def _as_columns(self) -> str:
-        """What a method of tables sees of an item, in words."""
-        if self.data == "sequences":
-            return f"of each {self.item} the {', '.join(SUMMARY)} of its {self.numbers} numbers and its length"
-        return f"the {self.numbers:,} numbers of each {self.item}"
-
-    def coefficients(self, model: Any, X: Any, y: np.ndarray, seed: int) -> tuple[list[dict[str, Any]], str]:
-        return [], ""
-
-    def plain(self, arrays: dict[str, np.ndarray], measure: Measure, level: float) -> dict[str, Any] | None:
-        told = super().plain(arrays, measure, level)
-        return None if told is None else {**told, "item": self.item}
-
     @property
     def decisions(self) -> list[str]:
         first = f"what is judged is stratified: each part holds nearly the same share of every {self.target}"
         return [first, *super().decisions[1:]]
-
-    def protocol(self, candidates: Sequence[Any], folds: Split, budget: float | None) -> list[str]:
-        """How methods were compared, in sentences."""
-        told = []
-        if len(folds) == 1:
-            train, test = folds[0]
-            told.append(
-                f"with so many {self.item}s one part is held out in place of folds: every method learned from "
-                f"{len(train):,} and was judged by the other {len(test):,}; intervals are for these"
-            )
-        told.append(
-            "the choice among methods is judged by "
-            + ("folds" if len(folds) > 1 else f"the half of the held-out {self.item}s")
-            + " that it was not made on"
-        )
-        if any(c.expansions == ("columns",) and not c.baseline and not c.skip for c in candidates):
-            told.append(
-                f"methods of tables saw {self._as_columns()} as columns (expansion: "
-                "columns): they know nothing of what is beside what, and show how far one comes without that"
-            )
-        if budget is not None:
-            told.append(
-                f"the budget of {budget:,.0f} s was dealt out among the fits; a fit that its share ended was judged by "
-                "what it had learned by then, which depends on the machine's speed"
-            )
-        return told

@@ -1,4 +1,4 @@
-"""Labelled things that are no rows of a table, such as images and sequences: what their studies have in common."""
+"""Things that are no rows of a table, such as images and sequences, with a label or a number beside each."""
 
 from abc import abstractmethod
 from collections import Counter
@@ -15,19 +15,27 @@ SHARES = (0.1, 0.25, 0.5)
 _CURVE_SECONDS = 60.0
 _CLASSES, _EACH = 20, 8
 _CONFUSIONS, _OF_ONE = 8, 4
+_BANDS = 4
+"""Groups by size that items with a number each are shown in."""
 
 
 class ItemsMaterial(Material):
-    """Base of what has a label beside each item and can be drawn."""
+    """Base of what has a label or a number beside each item and can be drawn."""
 
     notes: list[str]
+    task: str = "classification"
+    """What is asked of it, as the study decided."""
 
     @abstractmethod
     def drawn(self, rows: Any) -> list[str]:
         """Some items as texts: the base64 of a PNG each."""
 
     def look(self, row: int) -> dict[str, Any]:
-        return {"picture": self.drawn([row])[0]}
+        return {"picture": self.drawn([row])[0]} if self.task == "classification" else {"values": self.told(row)}
+
+    def told(self, row: int) -> dict[str, Any]:
+        """An item in a few numbers, by their names."""
+        return {}
 
     def explanation(self, outcome: Any) -> dict[str, Any]:
         return {"importance": [], "coefficients": [], "note": ""}
@@ -37,7 +45,8 @@ class ItemsMaterial(Material):
         decisions = [
             f"{len(self.X):,} {self.inputs}",
             *self.notes,
-            f"a label stands beside each {self.item}: its {self.target} is to be predicted",
+            f"a {'label' if self.task == 'classification' else 'number'} stands beside each {self.item}: its "
+            f"{self.target} is to be predicted",
             *study.question.decisions,
             *study.question.protocol(study.candidates, study.folds, study.config.get("budget")),
         ]
@@ -69,26 +78,32 @@ class ItemsMaterial(Material):
             )  # fmt: skip
 
     def samples(self, outcome: Any) -> dict[str, Any]:
-        """Some items of each label, drawn by chance."""
-        question, rng = outcome.study.question, np.random.default_rng(0)
-        order = np.argsort(-question.counts, kind="stable")[:_CLASSES]
-        chosen = [
-            (c, np.sort(rng.permutation(np.flatnonzero(outcome.study.y == question.classes[c]))[:_EACH]))
-            for c in np.sort(order)
-        ]
-        texts = iter(self.drawn([row for _, rows in chosen for row in rows]))
+        """Some items of each label, or of each band of numbers, drawn by chance."""
+        rng, groups = np.random.default_rng(0), self._groups(outcome.study)
+        order = np.argsort([-len(rows) for _, rows in groups], kind="stable")[:_CLASSES]
+        chosen = [(*groups[g], np.sort(rng.permutation(groups[g][1])[:_EACH])) for g in np.sort(order)]
+        texts = iter(self.drawn([row for *_, rows in chosen for row in rows]))
         samples = [
             {
-                "label": str(question.classes[c]),
-                "count": int(question.counts[c]),
+                "label": name,
+                "count": len(all_rows),
                 "pictures": [{"png": next(texts), "name": str(self.called(np.array([row]))[0])} for row in rows],
             }
-            for c, rows in chosen
+            for name, all_rows, rows in chosen
         ]
-        return {"samples": samples, "samples_left_out": len(question.classes) - len(samples)}
+        return {"samples": samples, "samples_left_out": len(groups) - len(samples)}
+
+    def _groups(self, study: Any) -> list[tuple[str, np.ndarray]]:
+        """Names and rows of what is shown together: items of one label, or with numbers of like size."""
+        if self.task == "classification":
+            return [(str(label), np.flatnonzero(study.y == label)) for label in study.question.classes]
+        bands = np.array_split(np.argsort(study.y, kind="stable"), min(_BANDS, len(study.y)))
+        return [(f"{study.y[rows[0]]:.4g} to {study.y[rows[-1]]:.4g}", np.sort(rows)) for rows in bands]
 
     def confusions(self, outcome: Any) -> list[dict[str, Any]]:
         """The most frequent mistakes, each with the items that were taken wrongly with most confidence."""
+        if self.task != "classification":
+            return []
         arrays, classes = outcome.unseen.arrays, outcome.study.question.classes
         observed, predicted = arrays["observed"], arrays["predicted"]
         sure = arrays["probs"][np.arange(len(predicted)), predicted]

@@ -4,6 +4,7 @@ Texts are judged by how many bits a symbol takes, the fewer the better the text 
 passages is split into parts that lie side by side, so that what is judged is not surrounded by what was learned from.
 """
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,10 +13,12 @@ from ..core.method import Method
 from ..experience.splits import Split, kfold
 from ..measures import Measure
 from .sequence_models import TextModel, lengths_of
-from .untargeted import Untargeted
+from .untargeted import Untargeted, side_by_side
 
 LARGE = 150_000
 """Symbols from which on one part is held out in place of folds."""
+MERGES = 1000
+"""Merges that subwords are made by, at most."""
 _SETTINGS = 4
 
 
@@ -27,7 +30,7 @@ class LanguageModelling(Untargeted):
     rows, symbols : int
         Texts, and symbols in all.
     unit : str
-        "character" or "word".
+        "character", "word" or "subword".
     cut : bool
         Whether the texts are passages of one, in its order.
     config : dict
@@ -47,14 +50,20 @@ class LanguageModelling(Untargeted):
     def wanted(self) -> str:
         return f"which {self.unit} comes next"
 
+    @property
+    def counted(self) -> str:
+        """What bits are told for: of subwords a character, so that they compare with the bits of characters."""
+        return "character" if self.unit == "subword" else self.unit
+
+    def measure(self, name: str) -> Measure:
+        found = super().measure(name)
+        return replace(found, title=found.title.replace("symbol", self.counted))
+
     def resampling(self, N: int) -> str:
         return "holdout" if self.symbols > LARGE else "5"
 
     def split(self, y: np.ndarray, k: int, seed: int) -> Split:
-        if not self.cut:
-            return kfold(len(y), k, seed=seed)
-        parts = np.array_split(np.arange(len(y)), k)
-        return [(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)]
+        return side_by_side(len(y), k) if self.cut else kfold(len(y), k, seed=seed)
 
     def hold_out(self, y: np.ndarray, share: float, seed: int) -> Split:
         """The last part of one text; some of many texts, drawn by chance."""
@@ -73,7 +82,7 @@ class LanguageModelling(Untargeted):
         return 1 if hasattr(cls, "build") else min(most, _SETTINGS)  # nets take their time
 
     def model(self, method: Method | None, expansion: str, kinds: dict[str, Any]) -> TextModel:
-        return TextModel(method=method)
+        return TextModel(method=method, n_merges=MERGES if self.unit == "subword" else None)
 
     def inner_value(self, part: Any, Z: Any, y: np.ndarray, Z_test: Any, y_test: np.ndarray, measure: Measure) -> float:
         value = self.value(self.keep(part.fit(Z), Z_test, y_test), measure)

@@ -82,8 +82,9 @@ def learn(
         The column to predict; for bundled examples and images it is known.
     task : str, default "auto"
         "regression", "classification", or "auto" to read it off the target. Without a target: "clustering" (which rows
-        belong together?), "density" (how likely is a row?), "anomaly" (which rows are unlike the others?) or
-        "reduction" (which few numbers describe a row?).
+        belong together?), "density" (how likely is a row? of sequences: which states do they go through?), "anomaly"
+        (which rows are unlike the others?) or "reduction" (which few numbers describe a row?). Of sequences also
+        "tagging" (a label for each step), "forecasting" and "language", which the source and its columns tell.
     measure : str, optional
         What counts; by default the task's own (RMSE for numbers, log loss for labels).
     methods : "all" or list of str, default "all"
@@ -121,8 +122,9 @@ def learn(
         Of a long table of sequences: the columns that say to which sequence a row belongs, and when it was.
     horizon : int, optional
         Of a forecast: how many steps ahead; by default up to 12.
-    unit : "characters", "words" or "spaces", optional
-        Of a text: what a symbol is; characters by default. "spaces" takes what stands between spaces as it is.
+    unit : "characters", "words", "spaces" or "subwords", optional
+        Of a text: what a symbol is; characters by default. "spaces" takes what stands between spaces as it is;
+        "subwords" are learned from the text, and judged in bits per character.
     progress : bool, default True
         Show on stderr how far it is.
 
@@ -191,6 +193,7 @@ def learn(
             "target": study.target,
             "task": study.task,
             "measure": study.measure.name,
+            "measure_title": study.measure.title,
             "seed": seed,
         }
         profile, splits = study.material.profile(), to_json(study.folds, len(study.y))
@@ -282,9 +285,9 @@ def _cells(study: Study, todo: list[tuple[Candidate, int]], jobs: int) -> Iterat
         yield evaluate(*arguments(*todo.pop(0)), share=share(len(todo) + 1))
     if not todo:
         return
-    work = (
-        delayed(evaluate)(*arguments(*cell), until=deadline, share=share(len(todo) - i)) for i, cell in enumerate(todo)
-    )
+    # Asked of the clock: joblib takes work from threads that know nothing of limits.
+    in_time = itertools.takewhile(lambda _: clock.time() < deadline, enumerate(todo))
+    work = (delayed(evaluate)(*arguments(*cell), until=deadline, share=share(len(todo) - i)) for i, cell in in_time)
     ahead = processes if shares else "2 * n_jobs"  # a share is reckoned when a fit is about to begin
     results = Parallel(n_jobs=processes, batch_size=1, pre_dispatch=ahead, return_as="generator_unordered")(work)
     try:

@@ -13,7 +13,7 @@ from ..core.errors import DataError, ParameterError, closest
 from ..core.tasks import TASKS, get_task
 from ..experience.design import DesignMatrix
 from ..experience.reading import read
-from ..experience.roles import Roles, infer_roles
+from ..experience.roles import Roles, infer_roles, task_of
 from ..experience.splits import Split, grouped, time_ordered
 from ..experience.table import Table
 from .anomaly import Anomaly
@@ -23,15 +23,18 @@ from .clustering import Clustering
 from .density import DensityEstimation
 from .evaluating import Protocol
 from .forecasting import Forecasting
+from .hidden_states import HiddenStates
 from .image_material import open_images_source
 from .item_classification import ItemClassification
+from .item_regression import ItemRegression
+from .items_material import ItemsMaterial
+from .items_question import ItemsQuestion
 from .language import LanguageModelling
-from .material import Material
 from .question import Question, Targeted
 from .reduction import Reduction
 from .regression import Regression
 from .sequence_material import open_sequences_source
-from .series_material import SeriesMaterial, TaggedMaterial, open_series_source
+from .series_material import SeriesMaterial, StatesMaterial, TaggedMaterial, open_series_source
 from .table_material import TableMaterial
 from .tagging import Tagging
 from .text_material import TextMaterial, open_text_source
@@ -43,8 +46,8 @@ FOUND: dict[str, type[Untargeted]] = {
     asked.task: asked for asked in (Clustering, DensityEstimation, Anomaly, Reduction)
 }
 """Tasks without one."""
-OF_ITEMS: dict[str, type[ItemClassification]] = {asked.task: asked for asked in (ItemClassification,)}
-"""Tasks with a label beside each thing in a container that is no table."""
+OF_ITEMS: dict[str, type[ItemsQuestion]] = {asked.task: asked for asked in (ItemClassification, ItemRegression)}
+"""Tasks with a label or a number beside each thing in a container that is no table."""
 
 CALLED = {"forecast": "forecasting"}
 """What tasks are called as well."""
@@ -130,18 +133,23 @@ class Study:
         self.question.check(self.measure)
         self.folds = self._folds()
 
-    def _ask_of_items(self, material: Material) -> int:
+    def _ask_of_items(self, material: ItemsMaterial) -> int:
         """What is asked of the things in a container; how many numbers each of them is."""
         self.material = material
         self._without(f"{material.item}s", "kinds", "judge", "calibration", "horizon", "unit")
-        if self.task != "auto" and get_task(self.task).name not in OF_ITEMS:
-            raise DataError(f"{self.task} of {material.item}s is not there yet; there is {', '.join(OF_ITEMS)}")
+        offered = [name for name, asked in OF_ITEMS.items() if material.data in asked.models]
+        if self.task != "auto" and get_task(self.task).name not in offered:
+            raise DataError(f"{self.task} of {material.item}s is not there yet; there is {', '.join(offered)}")
         if material.labels is None:
             raise DataError(
                 f"the {material.item}s have no labels, so there is nothing to predict: a folder needs a sub-folder for "
                 "each class, an npz file of images an array of labels, and an idx file its file of labels beside it"
             )
-        self.task, self.target, self.kinds = "classification", material.target, {}
+        if self.task == "auto":
+            labels = np.asarray(material.labels)
+            meant = task_of(labels, str(material.target))[0] if labels.dtype.kind in "fiu" else offered[0]
+            self.task = meant if meant in offered else offered[0]
+        self.target, self.kinds, material.task = material.target, {}, self.task
         self.question: Question = OF_ITEMS[self.task](material, self.config)
         return int(material.width or 0)
 
@@ -154,13 +162,17 @@ class Study:
         )
         return 1
 
-    def _ask_of_series(self, material: SeriesMaterial | TaggedMaterial) -> int:
-        """What is asked of series: how they go on, or which label each step has."""
+    def _ask_of_series(self, material: SeriesMaterial | TaggedMaterial | StatesMaterial) -> int:
+        """What is asked of series: how they go on, or which label, or which hidden state, each step has."""
         self._without("series", "kinds", "judge", "calibration", "costs", "unit", "test")
         self.material, self.target, self.kinds = material, None, {}
         if isinstance(material, SeriesMaterial):
             self.task = "forecasting"
             self.question = Forecasting(material.owners, material.horizon, self.config)
+        elif isinstance(material, StatesMaterial):
+            self._without("sequences without labels", "horizon")
+            self.task = "density"
+            self.question = HiddenStates(material.X.lengths, material.cut, self.config)
         else:
             self._without("labels of steps", "horizon")
             self.task = "tagging"

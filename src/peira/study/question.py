@@ -145,6 +145,12 @@ class Question(ABC):
         """The measure where none is asked for: ``name`` is that of the table of tasks, ``rivals`` how many compete."""
         return self.measure(name)
 
+    def difference(
+        self, best: dict[str, np.ndarray], other: dict[str, np.ndarray], measure: Measure, rope: float
+    ) -> dict[str, Any] | None:
+        """By how much the other's answers are worse, with an interval; None where folds, or draws of items, tell it."""
+        return None
+
     def settle(self, model: TableModel, arrays: dict[str, np.ndarray]) -> None:  # noqa: B027  (most need nothing)
         """Finish the model of all rows by what was seen on rows that the fits had not seen."""
 

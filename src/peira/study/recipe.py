@@ -9,6 +9,9 @@ from typing import Any
 
 from ..core.params import describe
 
+OF_SEQUENCES = ("sequence", "time", "horizon", "unit")
+"""Options that say what is learned from, where it is no table of rows."""
+
 
 def method_page(outcome: Any) -> dict[str, Any]:
     """The method in its own words, with the settings that were chosen."""
@@ -39,7 +42,7 @@ def reproduce(outcome: Any) -> dict[str, Any]:
     without = {"--task": outcome.study.task, "--judge": config.get("judge")} if outcome.study.target is None else {}
     named = outcome.study.target if outcome.study.material.data == "table" else config.get("target")
     options = {"-y": named} | without
-    options |= {f"--{name}": config.get(name) for name in ("measure", "cv", "trials", "seed", "budget")}
+    options |= {f"--{name}": config.get(name) for name in ("measure", "cv", "trials", "seed", "budget", *OF_SEQUENCES)}
     methods = config["methods"]
     if methods != "all":
         options["--methods"] = methods if isinstance(methods, str) else ",".join(methods)

@@ -143,12 +143,14 @@ def _interval(outcome: Any, level: float) -> tuple[np.ndarray, np.ndarray]:
 def _calibration(outcome: Any) -> dict[str, Any]:
     """How often central intervals hold the target of an unseen row: the method's own, else those set by errors.
 
-    The latter are judged on each fold with the errors on the other folds, as a new row would be.
+    The latter are judged on each fold with the errors on the other folds, as a new row would be; of a single part that
+    was held out, on each half with the errors on the other.
     """
     if "pit" in outcome.unseen.arrays:
         pit_, whose = outcome.unseen.arrays["pit"], "those of the method's own predictive distribution"
     else:
         errors = [cell.arrays["observed"] - cell.arrays["predicted"] for cell in outcome.cells]
+        errors = errors if len(errors) > 1 else [errors[0][::2], errors[0][1::2]]
         others = [np.sort(np.concatenate(errors[:f] + errors[f + 1 :])) for f in range(len(errors))]
         sides = [
             (np.searchsorted(o, e, "left") + np.searchsorted(o, e, "right")) / (2 * len(o))

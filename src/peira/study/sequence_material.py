@@ -1,4 +1,4 @@
-"""Sequences with a label each, out of a long table or a folder of recordings, as what a study learns from."""
+"""Sequences with a label or a number each, out of a long table or a folder of recordings, for a study."""
 
 import hashlib
 from collections import Counter
@@ -14,17 +14,20 @@ from ..experience.reading import read
 from ..experience.sequences import Sequences
 from .drawing import bars, strip
 from .items_material import ItemsMaterial
+from .sequences_classifier import SUMMARY, summaries
 from .series import filled, of_config, one_each, series_of
 from .verdict import LEVEL
 
 FEATURES = "mfcc"
 """What is seen of a recording."""
+_TOLD = 6
+"""Numbers of a sequence among the errors."""
 _PARTS = 4
 """Groups of sequences by length whose performance is shown apart."""
 
 
 class SequenceMaterial(ItemsMaterial):
-    """Sequences with a label beside each.
+    """Sequences with a label or a number beside each.
 
     Parameters
     ----------
@@ -76,7 +79,10 @@ class SequenceMaterial(ItemsMaterial):
         return digest.hexdigest()
 
     def profile(self) -> dict[str, Any]:
-        counts = Counter(map(str, self.labels.tolist() if self.labels is not None else []))
+        labels: dict[str, Any] = {}
+        if self.task == "classification":
+            counts = Counter(map(str, self.labels.tolist() if self.labels is not None else []))
+            labels = {"labels": [{"label": label, "count": count} for label, count in sorted(counts.items())]}
         return {
             "data": "sequences",
             "sequences": len(self.X),
@@ -86,7 +92,7 @@ class SequenceMaterial(ItemsMaterial):
             "numbers": list(self.X.names or range(self.width)),
             "repeated": self.repeated,
             "target": self.target,
-            "labels": [{"label": label, "count": count} for label, count in sorted(counts.items())],
+            **labels,
             "notes": self.notes,
         }
 
@@ -119,19 +125,27 @@ class SequenceMaterial(ItemsMaterial):
 
     def sections(self, outcome: Any) -> dict[str, Any]:
         """The sequences: some of each label, what is taken for what, and how performance depends on their length."""
+        labels = self.task == "classification"
         return {
             "pictures": {
                 "of": f"{self.item}s",
+                "by": "label" if labels else f"range of {self.target}",
                 "size": self._words(),
                 **self.samples(outcome),
                 "confusions": self.confusions(outcome),
             },
             "looks": {"figures": self._by_length(outcome)},
             "absent": {
-                "explanation": "There are no columns to weigh: look at the confusions, and at the errors as "
-                f"{self.item}s."
+                "explanation": "There are no columns to weigh: look at "
+                + (f"the confusions, and at the errors as {self.item}s." if labels else "the errors.")
             },
         }
+
+    def told(self, row: int) -> dict[str, Any]:
+        steps, names = self.X[[row]], self.X.names or range(self.width)
+        each = dict(zip([f"{what} of {name}" for name in names for what in SUMMARY], summaries(steps)[0], strict=False))
+        shown = [f"{what} of {name}" for name in names for what in ("mean", "last")]
+        return {"steps": len(steps.values), **{name: float(each[name]) for name in shown[:_TOLD]}}
 
     def _words(self) -> str:
         if "features" in self.reading:
@@ -140,12 +154,13 @@ class SequenceMaterial(ItemsMaterial):
         return f"each number standardised{': ' + names if self.width <= 6 and names else ''}"
 
     def _by_length(self, outcome: Any) -> list[dict[str, Any]]:
-        """The share of right answers among short and long sequences."""
+        """Performance among short and long sequences: the share of right answers, or the usual error."""
         lengths = self.X.lengths[outcome.unseen.rows]
         cuts = np.unique(np.quantile(lengths, np.linspace(0, 1, _PARTS + 1)).round())
         if len(cuts) < 3:
             return []
-        accuracy = outcome.study.question.measure("accuracy")
+        labels = self.task == "classification"
+        shown = outcome.study.question.measure("accuracy" if labels else "rmse")
         groups = np.clip(np.searchsorted(cuts, lengths, side="right") - 1, 0, len(cuts) - 2)
         told = []
         for k in range(len(cuts) - 1):
@@ -153,8 +168,8 @@ class SequenceMaterial(ItemsMaterial):
             if inside.sum() < 2:
                 continue
             part = {name: values[inside] for name, values in outcome.unseen.arrays.items()}
-            value = outcome.study.question.value(part, accuracy)
-            low, high = outcome.study.question.interval(part, accuracy, LEVEL)
+            value = outcome.study.question.value(part, shown)
+            low, high = outcome.study.question.interval(part, shown, LEVEL)
             told.append((value, low, high, f"{cuts[k]:g} to {cuts[k + 1]:g}\n({int(inside.sum())})"))
         if len(told) < 2:
             return []
@@ -162,9 +177,10 @@ class SequenceMaterial(ItemsMaterial):
         return [
             {
                 "title": "Performance by length",
-                "caption": f"Share of right answers among {self.item}s of so many steps (how many there are), on "
-                f"{self.item}s that the fits had not seen, with {100 * LEVEL:g} % intervals.",
-                "png": bars(values, lows, highs, names, "share that is right"),
+                "caption": f"{'Share of right answers' if labels else 'Typical error'} among {self.item}s of so many "
+                f"steps (how many there are), on {self.item}s that the fits had not seen, with {100 * LEVEL:g} % "
+                "intervals.",
+                "png": bars(values, lows, highs, names, "share that is right" if labels else shown.title),
             }
         ]
 
@@ -191,7 +207,7 @@ def open_sequences_source(source: Any, config: dict[str, Any]) -> SequenceMateri
         return None
     X, said = filled(series.X)
     reading = {"sequence": config["sequence"], "time": config.get("time"), "columns": list(X.names or ())}
-    notes = [*series.notes, *([said] if said else []), f"every sequence has one {target}: it is the sequence's label"]
+    notes = [*series.notes, *([said] if said else []), f"every sequence has one {target}: it is the sequence's"]
     return SequenceMaterial(X, labels, notes, target, reading)
 
 

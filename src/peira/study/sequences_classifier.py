@@ -22,42 +22,20 @@ from ..core.registry import get_method
 from ..core.sequences import open_sequences
 from ..experience.sequences import Sequences
 from .items_classifier import ItemsClassifier
+from .items_model import ItemsModel
 
 SUMMARY = ("mean", "spread", "least", "greatest", "first", "last", "mean change")
 
 
-class SequencesClassifier(ItemsClassifier):
-    """A label for each sequence: method, decision.
+class SequenceItemsModel(ItemsModel):
+    """Base of the models of sequences; ``shape_`` holds the number of numbers of a step.
 
     Attributes
     ----------
-    method_, classes_, costs_, shape_, column_means_, column_scale_, target_
-        See `ItemsClassifier`; ``shape_`` holds the number of numbers of a step.
     step_means_, step_scales_ : array of shape (D,)
     reading_ : dict
         How a source of sequences is read; set by a run.
-
-    Examples
-    --------
-    >>> from peira import methods
-    >>> from peira.study.sequences_classifier import SequencesClassifier
-    >>> sequences = [[0.0, 1.0, 2.0], [0.0, 2.0, 4.0, 6.0], [5.0, 4.0], [9.0, 8.0, 7.0]]
-    >>> model = SequencesClassifier(method=methods()["KNeighborsClassifier"](n_neighbors=1), expansion="columns")
-    >>> model.fit(sequences, ["up", "up", "down", "down"]).predict([[1.0, 2.0, 3.0]]).tolist()
-    ['up']
     """
-
-    card = Card(
-        tasks="classification",
-        reference="Hastie, Tibshirani & Friedman (2009) 2.4; costs: Elkan (2001)",
-        cost="that of the method on N sequences",
-        data="sequences",
-        wraps=True,
-    )
-
-    @classmethod
-    def example(cls) -> Self:
-        return cls(method=get_method("GaussianNB")(), expansion="columns")
 
     def prepare(self, X: Any) -> Any:
         self.step_means_, self.step_scales_ = None, None
@@ -96,6 +74,39 @@ class SequencesClassifier(ItemsClassifier):
                 raise UnreadableError(f"a stored {type(self).__name__} needs {name} to hold a number for each of {D}")
         if not (self.step_scales_ > 0).all():
             raise UnreadableError(f"a stored {type(self).__name__} needs step_scales_ above 0")
+
+
+class SequencesClassifier(SequenceItemsModel, ItemsClassifier):
+    """A label for each sequence: method, decision.
+
+    Attributes
+    ----------
+    method_, classes_, costs_, shape_, column_means_, column_scale_, target_
+        See `ItemsModel` and `ItemsClassifier`.
+    step_means_, step_scales_, reading_
+        See `SequenceItemsModel`.
+
+    Examples
+    --------
+    >>> from peira import methods
+    >>> from peira.study.sequences_classifier import SequencesClassifier
+    >>> sequences = [[0.0, 1.0, 2.0], [0.0, 2.0, 4.0, 6.0], [5.0, 4.0], [9.0, 8.0, 7.0]]
+    >>> model = SequencesClassifier(method=methods()["KNeighborsClassifier"](n_neighbors=1), expansion="columns")
+    >>> model.fit(sequences, ["up", "up", "down", "down"]).predict([[1.0, 2.0, 3.0]]).tolist()
+    ['up']
+    """
+
+    card = Card(
+        tasks="classification",
+        reference="Hastie, Tibshirani & Friedman (2009) 2.4; costs: Elkan (2001)",
+        cost="that of the method on N sequences",
+        data="sequences",
+        wraps=True,
+    )
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(method=get_method("GaussianNB")(), expansion="columns")
 
     def _check_answers(self) -> None:
         shape = tuple(self._defined(self._queries(np.zeros((1, 2, self.shape_[0])))).shape)

@@ -86,7 +86,7 @@ def series_of(
         notes.append("steps stand in the order of the rows; say otherwise with --time COLUMN")
         times = None
     else:
-        stamps = table[time]
+        stamps = _as_dates(table[time])
         order = np.lexsort((stamps, codes))
         times = stamps[order]
         same = (codes[order][1:] == codes[order][:-1]) & (times[1:] == times[:-1])
@@ -94,6 +94,13 @@ def series_of(
             notes.append(
                 f"{int(same.sum())} rows have the {time!r} of another row of their sequence; they keep their order"
             )
+        if times.dtype.kind in "Mfiu":
+            apart = np.diff(times)[(codes[order][1:] == codes[order][:-1]) & ~same]
+            if len(apart) and (uneven := int(np.sum(apart > 1.5 * np.median(apart)))):
+                notes.append(
+                    f"the rows are not equally far apart by {time!r}: {uneven} gaps are more than half as long again "
+                    "as the usual one; each row counts as one step, so add rows without numbers where steps are missing"
+                )
     if columns is None:
         left = [name for name in table.names if name not in (sequence, time, *without)]
         columns = [name for name in left if table[name].dtype.kind in "fiub"]
@@ -110,6 +117,18 @@ def series_of(
     values = np.column_stack([table[name].astype(np.float64) for name in columns])[order]
     lengths = np.bincount(codes, minlength=len(ids))
     return Series(Sequences(values, lengths, columns, ids), order, times, notes)
+
+
+def _as_dates(stamps: np.ndarray) -> np.ndarray:
+    """Numbers that are all written as days, 20240131, as the days; other stamps as they are."""
+    if stamps.dtype.kind not in "fiu" or not len(stamps) or not ((stamps > 1e7) & (stamps < 3e7)).all():
+        return stamps
+    whole = stamps.astype(np.int64)
+    year, month, day = whole // 10_000, whole // 100 % 100, whole % 100
+    if (whole != stamps).any() or not ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
+        return stamps
+    months = (12 * (year - 1970) + month - 1).astype("M8[M]")
+    return months.astype("M8[D]") + (day - 1)
 
 
 def filled(X: Sequences) -> tuple[Sequences, str | None]:

@@ -15,9 +15,23 @@ from .timeline import Tagged, Timeline
 
 HORIZON = 12
 """Steps ahead where nobody says how many, at most a twentieth of the shortest series."""
+SEQUENCES, PIECES, LEAST = 10, 20, 10
+"""Sequences that are judged as wholes, at least; pieces that fewer are cut into; steps of a piece, at least."""
 
 
-class SeriesMaterial(UntargetedMaterial):
+class LongTable(UntargetedMaterial):
+    """What comes out of a long table."""
+
+    data = "sequences"
+
+    def recipe(self, verb: str, source: str) -> str:
+        return (
+            "from peira.study.series_material import series_like\n"
+            f"model.{verb}(series_like({source!r}, model.reading_))"
+        )
+
+
+class SeriesMaterial(LongTable):
     """Series that go on.
 
     Parameters
@@ -27,7 +41,6 @@ class SeriesMaterial(UntargetedMaterial):
         The arguments of `learn`.
     """
 
-    data = "sequences"
     item = "step"
 
     def __init__(self, series: Series, config: dict[str, Any]) -> None:
@@ -96,14 +109,8 @@ class SeriesMaterial(UntargetedMaterial):
         ]
         return {"decisions": decisions, "duplicates": 0, "columns": []}
 
-    def recipe(self, verb: str, source: str) -> str:
-        return (
-            "from peira.study.series_material import series_like\n"
-            f"model.{verb}(series_like({source!r}, model.reading_))"
-        )
 
-
-class TaggedMaterial(UntargetedMaterial):
+class TaggedMaterial(LongTable):
     """Sequences with a label at each step.
 
     Parameters
@@ -116,7 +123,6 @@ class TaggedMaterial(UntargetedMaterial):
     reading : dict
     """
 
-    data = "sequences"
     item = "sequence"
 
     def __init__(self, X: Sequences, labels: Sequences, notes: Sequence[str], target: str, reading: dict[str, Any]):
@@ -171,15 +177,91 @@ class TaggedMaterial(UntargetedMaterial):
         ]
         return {"decisions": decisions, "duplicates": 0, "columns": []}
 
-    def recipe(self, verb: str, source: str) -> str:
-        return (
-            "from peira.study.series_material import series_like\n"
-            f"model.{verb}(series_like({source!r}, model.reading_))"
-        )
+
+class StatesMaterial(LongTable):
+    """Sequences without labels, of whose steps the hidden states are wanted.
+
+    Parameters
+    ----------
+    series : Series
+    config : dict
+        The arguments of `learn`.
+
+    Attributes
+    ----------
+    whole : Sequences
+        As they are; ``X`` holds pieces of them where they are few.
+    """
+
+    def __init__(self, series: Series, config: dict[str, Any]) -> None:
+        self.whole, self.config, self.notes, self.repeated = series.X, config, list(series.notes), 0
+        self.X: Any = self.whole
+        self.cut = len(self.whole) < SEQUENCES
+        self.item = "piece" if self.cut else "sequence"  # type: ignore[misc]
+        if not self.cut:
+            return
+        lengths = self.whole.lengths
+        size = max(LEAST, -(-int(lengths.sum()) // PIECES))
+        pieces = [np.array_split(np.arange(T), max(1, round(T / size))) for T in lengths]
+        ids = [f"{i}, from step {part[0]}" for i, parts in zip(self.whole.ids, pieces, strict=True) for part in parts]
+        if len(ids) < 4:
+            raise DataError(
+                f"{items(int(lengths.sum()), 'step')} are too few to learn hidden states from and to judge them by; "
+                f"{4 * LEAST} are needed"
+            )
+        self.X = Sequences(self.whole.values, [len(part) for parts in pieces for part in parts], self.whole.names, ids)
+        self.notes.append(f"learned from and judged in {len(ids)} pieces of about {size} steps")
+
+    @property
+    def inputs(self) -> str:
+        return f"what is seen at its steps: {', '.join((self.whole.names or ())[:6])}"
+
+    @property
+    def width(self) -> int:
+        return int(self.whole.values.shape[1])
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        named = {name: self.config.get(name) for name in ("sequence", "time")}
+        return {**named, "columns": list(self.whole.names or ())}
+
+    def digest(self) -> str:
+        digest = hashlib.sha256(f"states\0{self.reading}\0{self.whole.lengths.tolist()}\0".encode())
+        digest.update(np.ascontiguousarray(self.whole.values).tobytes())
+        return digest.hexdigest()
+
+    def profile(self) -> dict[str, Any]:
+        lengths = self.whole.lengths
+        return {
+            "data": "sequences without labels",
+            "sequences": len(lengths),
+            "steps": int(lengths.sum()),
+            "shortest": int(lengths.min()),
+            "longest": int(lengths.max()),
+            "numbers": list(self.whole.names or ()),
+            "missing": int(np.isnan(self.whole.values).sum()),
+            "notes": self.notes,
+        }
+
+    def asked(self, X: Any) -> Sequences:
+        return self.whole
+
+    def called(self, rows: np.ndarray) -> Sequence[Any]:
+        return self.whole.ids[rows].tolist()
+
+    def data_section(self, outcome: Any) -> dict[str, Any]:
+        told = self.profile()
+        decisions = [
+            f"{items(told['sequences'], 'sequence')}, {told['steps']:,} steps in all, of "
+            f"{', '.join(told['numbers'][:10])}",
+            *self.notes,
+            *outcome.study.question.decisions,
+        ]
+        return {"decisions": decisions, "duplicates": 0, "columns": []}
 
 
-def open_series_source(source: Any, config: dict[str, Any]) -> SeriesMaterial | TaggedMaterial | None:
-    """Series to forecast, or sequences whose steps have labels; None if neither was asked for."""
+def open_series_source(source: Any, config: dict[str, Any]) -> SeriesMaterial | TaggedMaterial | StatesMaterial | None:
+    """Series to forecast, sequences whose steps have labels, or ones without any; None if none was asked for."""
     if config.get("task") == "forecasting":
         table, target = read(source), config.get("target")
         if target is not None and target not in table:
@@ -190,9 +272,12 @@ def open_series_source(source: Any, config: dict[str, Any]) -> SeriesMaterial | 
             time = next((name for name in table.names if name.lower() in ("time", "date", "t", "month", "year")), None)
         series = series_of(table, sequence=config.get("sequence"), time=time, columns=columns)
         return SeriesMaterial(series, {**config, "time": time})
-    if config.get("sequence") is None:
+    free = config.get("target") is None and config.get("task") in ("auto", "density")
+    if config.get("sequence") is None and not (free and config.get("time") is not None):
         return None
     table, target = read(source), config.get("target")
+    if free and table.suggested_target is None:
+        return StatesMaterial(of_config(table, config, ()), config)
     if target is None or target not in table:
         raise DataError(f"there is no column {target!r} of labels; {closest(str(target), table.names)}")
     series = of_config(table, config, (target,))

@@ -15,7 +15,14 @@ from .material import UntargetedMaterial
 DOCUMENTS = 50
 """Texts from which on they are learned from as they are; fewer are cut into passages."""
 PASSAGES = 100
-UNITS = ("characters", "words", "spaces")
+UNITS = {
+    "characters": "a unit is a character, spaces and line breaks included",
+    "words": "a unit is a word, a number or a mark; spaces are left out, and bits a word do not compare with others",
+    "spaces": "a unit is what stands between spaces; these are left out, and bits a word do not compare with others",
+    "subwords": "a unit is a subword, made of bytes by up to 1,000 merges of frequent neighbours, which each fit "
+    "learns from its own text alone; bits are told for a character, so that they compare with those of characters",
+}
+"""What documents are taken apart into, and what that means."""
 
 
 class TextMaterial(UntargetedMaterial):
@@ -25,7 +32,7 @@ class TextMaterial(UntargetedMaterial):
     ----------
     text : Text
         As it is learned from: documents, or passages.
-    unit : "characters", "words" or "spaces"
+    unit : "characters", "words", "spaces" or "subwords"
     cut : bool
         Whether they are passages.
     notes : list of str
@@ -36,7 +43,7 @@ class TextMaterial(UntargetedMaterial):
 
     def __init__(self, text: Text, unit: str, cut: bool, notes: Sequence[str]) -> None:
         self.text, self.unit, self.cut, self.notes = text, unit, cut, list(notes)
-        self.X: Sequences = text.tokens(unit)
+        self.X: Sequences = text.tokens(self.reading["unit"])
         self.repeated = 0 if cut else len(text) - len(set(text.documents.tolist()))
 
     @property
@@ -54,7 +61,7 @@ class TextMaterial(UntargetedMaterial):
 
     @property
     def reading(self) -> dict[str, Any]:
-        return {"unit": self.unit}
+        return {"unit": "characters" if self.unit == "subwords" else self.unit}  # subwords are learned from these
 
     def digest(self) -> str:
         return hashlib.sha256(f"{self.unit}\0".encode() + "\0".join(self.text.documents.tolist()).encode()).hexdigest()
@@ -78,8 +85,10 @@ class TextMaterial(UntargetedMaterial):
 
     def data_section(self, outcome: Any) -> dict[str, Any]:
         told = self.profile()
+        what = self.reading["unit"].replace("spaces", "words")
         decisions = [
-            f"{told['symbols']:,} {self.symbols}, {told['different']:,} different ones, in {told['texts']:,} texts",
+            f"{told['symbols']:,} {what}, {told['different']:,} different ones, in {told['texts']:,} texts",
+            UNITS[self.unit],
             *self.notes,
             *outcome.study.question.decisions,
         ]

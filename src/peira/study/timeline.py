@@ -11,8 +11,8 @@ class Timeline:
     """Some steps of series.
 
     ``len(d)`` counts steps and ``d[index]`` takes some of them, as a study needs it. `learned` gives the series up to
-    the last of these steps; `origins` gives, for these steps, what came before each block of ``horizon`` of them, and
-    what came then.
+    the last of these steps; `origins` gives, for these steps, what came before each of them, and what came in
+    the ``horizon`` steps from there.
 
     Parameters
     ----------
@@ -51,18 +51,22 @@ class Timeline:
         there = counts > 0
         return Sequences(self.series.values[self.rows], counts[there], self.series.names, self.series.ids[there])
 
-    def origins(self, horizon: int, longest: int | None = None) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    def origins(
+        self, horizon: int, longest: int | None = None, most: int | None = None
+    ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
         """Histories, what came in the ``horizon`` steps after each, and the first of these steps.
 
-        Blocks follow one another without a gap; steps at the end that do not fill one are left over. Of histories that
-        are longer than ``longest``, the end.
+        Every step with so many after it is an origin; where that are more than ``most``, every second, third and so on.
+        Of histories that are longer than ``longest``, the end.
         """
+        count = np.bincount(self.owners, minlength=len(self.series))
+        stride = 1 if most is None else max(1, -(-int(np.maximum(count - horizon + 1, 0).sum()) // most))
         histories, ends, firsts = [], [], []
         starts = np.cumsum(self.series.lengths) - self.series.lengths
         values = self.series.values.reshape(len(self.series.values), -1)
         for i, start in enumerate(starts):
             mine = self.rows[self.owners == i]
-            for k in range(0, len(mine) - horizon + 1, horizon):
+            for k in range(0, len(mine) - horizon + 1, stride):
                 if mine[k] > start and mine[k + horizon - 1] - mine[k] == horizon - 1:
                     began = start if longest is None else max(start, mine[k] - longest)
                     histories.append(values[began : mine[k]])

@@ -133,6 +133,12 @@ def halves(n: int, k: int, seed: int) -> Split:
     return repeated(n, 2, -(-k // 2), seed=seed)[:k]
 
 
+def side_by_side(n: int, k: int) -> Split:
+    """k parts of n things that follow one another, each judged by the others."""
+    parts = np.array_split(np.arange(n), k)
+    return [(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)]
+
+
 def few(n: int, most: int = JUDGED_ROWS) -> np.ndarray:
     """Positions of at most so many of n rows, the same at every call."""
     if n <= most:

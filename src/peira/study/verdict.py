@@ -77,10 +77,11 @@ def leaderboard(
         for row in rows[1:]:
             if row["status"] != "ok":
                 continue
-            if len(folds) > 1:
+            arrays = [_arrays(cells, which["id"], tests) for which in (rows[0], row)]
+            row["difference"] = question.difference(*arrays, measure, rope)
+            if row["difference"] is None and len(folds) > 1:
                 row["difference"] = _difference(rows[0], row, folds, measure, rope)
-            else:
-                arrays = [_arrays(cells, which["id"]) for which in (rows[0], row)]
+            elif row["difference"] is None:
                 row["difference"] = _difference_by_items(*arrays, question, measure, rope)
     return rows
 
@@ -168,8 +169,9 @@ def _difference_by_items(
     }
 
 
-def _arrays(cells: Sequence[Cell], candidate: str) -> dict[str, np.ndarray]:
-    return next(cell.arrays for cell in cells if cell.candidate == candidate)
+def _arrays(cells: Sequence[Cell], candidate: str, tests: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    own = sorted((cell for cell in cells if cell.candidate == candidate), key=lambda cell: cell.fold)
+    return own[0].arrays if len(own) == 1 else Pooled.of(own, tests).arrays
 
 
 def crosswise(

@@ -45,8 +45,8 @@ key                 value
                     share}``; ``threshold {label, stated, costs [wrongly said, missed], thresholds, cost, used, best
                     {threshold, cost, precision, recall}}``; ``regions {x, y, codes, top, points, labels,
                     directions}``: decided classes and their probabilities on a grid, and rows upon it
-``pictures``        of images (or what ``of`` calls them), PNG files as base64: ``size`` (words); ``samples``: list of
-                    ``label, count, pictures``, the latter of ``png, name``, with ``samples_left_out``; ``augmented
+``pictures``        of images (or what ``of`` calls them), PNG files as base64: ``size, by`` (words); ``samples``: list
+                    of ``label, count, pictures``, the latter of ``png, name``, with ``samples_left_out``; ``augmented
                     {words, rows}``: for some images themselves and what learning makes of them; ``confusions``: list
                     of ``observed, predicted, count, of, pictures``
 ``looks``           ``figures``: list of ``title, caption, png``; ``texts``: list of ``title, caption, lines``;
@@ -60,7 +60,11 @@ key                 value
                     ``title, alike``, with ``others_title, others_caption``
 ``learning``        ``sizes``: rows learned from; ``train, validation``: for each size the list of fold scores;
                     ``sentence``: what more data would bring; ``doubling``: the score expected with twice the rows;
-                    ``history {name: [values]}, history_of``: the fit's steps
+                    ``history {name: [values]}, history_of``: the fit's steps; ``net``: how a net learned: ``name``
+                    of its loss, ``updates`` of the weights, ``loss`` and learning ``rate`` there; ``aside,
+                    aside_loss``: updates after which what was put aside was measured, and its loss; ``judged``: by
+                    what the weights after update ``best`` were chosen; ``made, epoch``: updates in all, and of one
+                    pass over the data; ``stopped, nets``: why it ended, and of how many nets it is the last
 ``explanation``     ``coefficients``: list of ``name, value, low, high``; ``importance``: list of ``name, mean, low,``
                     ``high`` over several shuffles (positive: worse without); ``note``
 ``errors``          list of ``row, observed, predicted, low, high, values {column: value}``, the worst first; of

@@ -13,13 +13,20 @@ from .anomalies import tell_anomalies
 from .clusters import tell_clusters
 from .density import tell_density
 from .reduction import tell_reduction
-from .sequences import tell_forecast, tell_language, tell_tags
+from .sequences import tell_forecast, tell_language, tell_states, tell_tags
 
 __all__ = ["TELLERS"]
 
+
+def _tell_density(outcome: Outcome, cells: Sequence[Cell], verdict: dict[str, Any]) -> Told:
+    """How likely rows of a table are, or sequences."""
+    tell = tell_density if outcome.study.material.data == "table" else tell_states
+    return tell(outcome, cells, verdict)
+
+
 TELLERS: dict[str, Callable[[Outcome, Sequence[Cell], dict[str, Any]], Told]] = {
     "clustering": tell_clusters,
-    "density": tell_density,
+    "density": _tell_density,
     "anomaly": tell_anomalies,
     "reduction": tell_reduction,
     "language": tell_language,

@@ -61,6 +61,7 @@ def pictures(report: dict) -> dict[str, Any] | None:
         return None
     return {
         "of": of,
+        "by": clean(part.get("by") or "label", 60),
         "size": clean(part.get("size") or "", 80),
         "samples": samples,
         "left_out": int(real(part.get("samples_left_out")) or 0),

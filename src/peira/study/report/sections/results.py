@@ -9,7 +9,16 @@ import numpy as np
 
 from peira.study.report.escaping import clean, named, plain, shorten
 from peira.study.report.figures import array, at, bounds, count, decimals, interval, measured, number, real
-from peira.study.report.plots import Curve, Panel, coefficients, history, importance, learning_curve
+from peira.study.report.plots import (
+    Curve,
+    NetCourse,
+    Panel,
+    coefficients,
+    history,
+    importance,
+    learning_curve,
+    net_course,
+)
 from peira.study.report.plots import performance as plots
 from peira.study.report.plots.explanation import Effect
 from peira.study.report.plots.performance import POINTS, Predictions
@@ -73,14 +82,42 @@ def learning(report: dict, measure: Measure) -> dict[str, Any] | None:
         for k in ("validation", "train")
     )
     curve = Curve.of(sizes, validation, train, real(array([part.get("doubling")])[0]))
+    net = _net_course(table(part.get("net")))
+    told = {net.name, f"validation_{net.name}"} if net else set()
     steps = history(
-        {clean(k, 60): v for k, v in table(part.get("history")).items()}, clean(part.get("history_of") or "", 80)
+        {name: v for k, v in table(part.get("history")).items() if (name := clean(k, 60)) not in told},
+        clean(part.get("history_of") or "", 80),
     )
-    panels = ([learning_curve(curve, measure.label, things(report))] if curve else []) + steps
+    panels = [learning_curve(curve, measure.label, things(report)) if curve else None, net and net_course(net), *steps]
+    panels = list(filter(None, panels))
     said = sentences(part.get("sentence"), 1)
     if not panels and not said:
         return None
     return {"panels": panels, "sentence": said[0] if said else _lesson(curve, measure, things(report)) if curve else ""}
+
+
+def _net_course(net: dict) -> NetCourse | None:
+    """How the winner, a net, learned; None where nothing of the kind was told."""
+    updates, loss, rate, aside, aside_loss = (
+        array(net.get(k))[:1000] for k in ("updates", "loss", "rate", "aside", "aside_loss")
+    )
+    made = real(net.get("made"))
+    if made is None or made < 1 or len(updates) != len(loss) or len(aside) != len(aside_loss):
+        return None
+    return NetCourse(
+        clean(net.get("name") or "loss", 60),
+        updates,
+        loss,
+        rate if len(rate) == len(updates) else np.full(len(updates), np.nan),
+        aside,
+        aside_loss,
+        judged=clean(net.get("judged") or "", 60),
+        made=int(made),
+        epoch=int(real(net.get("epoch")) or 0),
+        best=real(net.get("best")),
+        stopped=clean(net.get("stopped") or "", 40),
+        nets=int(real(net.get("nets")) or 1),
+    )
 
 
 def _lesson(curve: Curve, measure: Measure, items: str) -> str:
