@@ -96,7 +96,7 @@ def test_marked_and_wide_encodings_are_found(encoding):
         (b"a\nb\0c", "line 2 .* NUL"),
         (b"\x89PNG\r\n", "a picture"),
         (b"PK\x03\x04", "zip archive"),
-        (gzip.compress(b"abc " * 100)[:-4], "damaged or cut off"),
+        (gzip.compress(b"abc " * 100, mtime=0)[:-4], "damaged or cut off"),
     ],
 )
 def test_what_is_no_text_is_refused_in_words(content, said):

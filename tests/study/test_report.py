@@ -404,12 +404,13 @@ def test_a_curve_out_of_chaos_is_cut_where_its_end_can_be_read():
     assert low < 9 and 13 < high < 30
 
 
-def test_the_words_against_the_best_follow_the_probabilities_then_the_interval(tmp_path):
+def test_the_words_against_the_best_never_say_more_than_the_interval(tmp_path):
     best = {"id": "a", "title": "A", "score": 1.0}
     cases = [
         ({"mean": 2, "interval": [1, 3], "better": 0.99, "equivalent": 0.01, "worse": 0.0}, "worse"),
         ({"mean": 0, "interval": [-1, 1], "better": 0.01, "equivalent": 0.98, "worse": 0.01}, "as good"),
         ({"mean": 0, "interval": [-1, 1], "better": 0.5, "equivalent": 0.4, "worse": 0.1}, "not settled"),
+        ({"mean": 2, "interval": [-1, 5], "better": 0.96, "equivalent": 0.01, "worse": 0.03}, "not settled"),
         ({"mean": 2, "interval": [1, 3]}, "worse"),
         ({"mean": 0, "interval": [-1, 3]}, "not settled"),
     ]

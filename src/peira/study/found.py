@@ -56,7 +56,7 @@ def conclude(outcome: Outcome, cells: Sequence[Cell]) -> tuple[dict[str, Any], l
     verdict["structure"], verdict["figures"] = plain(told.facts), told.figures
     report = {
         **header(outcome),
-        "question": TASKS[question.task].question.replace("item", study.material.item),
+        "question": question.asked or TASKS[question.task].question.replace("item", study.material.item),
         "verdict": verdict,
         "structure": told.structure,
         "looks": told.looks,

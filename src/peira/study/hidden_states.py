@@ -39,6 +39,7 @@ class HiddenStates(Untargeted):
     task = "density"
     data: ClassVar[str] = "sequences"
     measures: ClassVar[tuple[str, ...]] = ("log_likelihood",)
+    asked: ClassVar[str | None] = "which hidden states do sequences go through?"
     chooses_inside = False
     shares_time = True
 

@@ -51,6 +51,8 @@ class Untargeted(Question):
     """Measures whose interval is that of a mean over rows, each of which is judged once; else it is one over folds."""
     judged: ClassVar[tuple[str, ...]] = ()
     """Measures that need labels to judge by."""
+    asked: ClassVar[str | None] = None
+    """What is asked, where the table of tasks says it too generally."""
 
     def __init__(self, rows: int, labels: np.ndarray | None, judge: str | None, config: dict[str, Any]) -> None:
         self.rows, self.judge, self.config = rows, judge, config

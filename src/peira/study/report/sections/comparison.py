@@ -199,16 +199,10 @@ def _row(rank: int, row: dict, best: dict, measure: Measure, places: int | None)
 
 
 def _against(difference: dict) -> str:
-    """The comparison with the best in one word: by the probabilities of practical difference, else by the interval."""
-    # The probabilities are the best one's: that it is better makes this row worse.
-    chances = {
-        word: real(difference.get(key))
-        for key, word in (("better", "worse"), ("equivalent", "as good"), ("worse", "better"))
-    }
-    if any(c is not None for c in chances.values()):
-        word, chance = max(chances.items(), key=lambda item: item[1] if item[1] is not None else -1.0)
-        return word if chance is not None and chance >= _SURE else "not settled"
-    pair = bounds(difference.get("interval"))
+    """The comparison with the best in one word: as good if that is sure, else what the interval says."""
+    equivalent, pair = real(difference.get("equivalent")), bounds(difference.get("interval"))
+    if equivalent is not None and equivalent >= _SURE:
+        return "as good"
     if pair is None:
         return ""
     if pair[0] <= 0 <= pair[1]:
