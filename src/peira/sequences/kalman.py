@@ -111,7 +111,7 @@ def _fill(model: StateSpace, seen: np.ndarray, lengths: np.ndarray, path: np.nda
                     delta = delta_path
                     opening = _holds(W_path, scale)
                 shared = extends
-            elif complete and steady >= 0 and not opening and gap(S, predicted[steady]) <= STEADY:
+            elif complete and steady >= 0 and not opening and gap(S, predicted, steady) <= STEADY:
                 slot[row - 1] = steady
                 S[:] = predicted[steady]
                 continue
@@ -161,7 +161,7 @@ def _fill(model: StateSpace, seen: np.ndarray, lengths: np.ndarray, path: np.nda
                 W[:] = A @ W
                 opening = _holds(W, scale)
             ahead(S, A, G, B)
-            before, delta = delta, gap(S, predicted[used])
+            before, delta = delta, gap(S, predicted, used)
             if not repeats:
                 delta = np.inf
             elif delta <= 1e-15 or (before < np.inf and delta < before and delta * delta <= STEADY * (before - delta)):

@@ -29,7 +29,7 @@ from .kalman import STEADY, Gains, StateSpace
 from .kalman_steps import copy
 
 
-@compiled
+@compiled(inline=True)
 def _back(c: np.ndarray, k: np.ndarray, u: float, F: float, r: np.ndarray, N: np.ndarray, w: np.ndarray) -> float:
     """Take one number out: r and N before it, in place; returns U = 1 / F + k' N k."""
     K = len(c)
@@ -229,7 +229,7 @@ def _lag(A: np.ndarray, S: np.ndarray, N: np.ndarray, filtered: np.ndarray, s: i
     cross[t] = C - S @ (S.T @ (N @ C))
 
 
-@compiled
+@compiled(inline=True)
 def _transposed_times(A: np.ndarray, r: np.ndarray, x: np.ndarray) -> None:
     """A' r, in place; x is room."""
     K = len(r)
@@ -242,7 +242,7 @@ def _transposed_times(A: np.ndarray, r: np.ndarray, x: np.ndarray) -> None:
         r[i] = x[i]
 
 
-@compiled
+@compiled(inline=True)
 def _close(N: np.ndarray, other: np.ndarray) -> bool:
     most, gap = 0.0, 0.0
     for i in range(len(N)):
@@ -252,7 +252,7 @@ def _close(N: np.ndarray, other: np.ndarray) -> bool:
     return gap <= STEADY * most
 
 
-@compiled
+@compiled(inline=True)
 def _posterior(S: np.ndarray, N: np.ndarray, V: np.ndarray, M: np.ndarray, T: np.ndarray) -> None:
     """V = S (I - S' N S) S', through a factor of the middle, so that rounding cannot make it indefinite.
 
@@ -296,7 +296,7 @@ def _posterior(S: np.ndarray, N: np.ndarray, V: np.ndarray, M: np.ndarray, T: np
             V[j, i] = s
 
 
-@compiled
+@compiled(inline=True)
 def _congruent(A: np.ndarray, N: np.ndarray, room: np.ndarray) -> None:
     """A' N A of a symmetric N, in place; much of A is 0."""
     K = len(A)

@@ -43,7 +43,7 @@ def triangulate(B: np.ndarray, lower: int = 0) -> None:
                 B[l, i] = -B[l, i]
 
 
-@compiled
+@compiled(inline=True)
 def copy(S: np.ndarray, out: np.ndarray) -> None:
     """What ``out[:] = S`` does, for a small matrix and at less cost."""
     for i in range(S.shape[0]):
@@ -189,14 +189,14 @@ def find_start(
 
 
 @compiled
-def gap(S: np.ndarray, other: np.ndarray) -> float:
-    """The largest difference of two factors, each row relative to its largest number in the second."""
+def gap(S: np.ndarray, table: np.ndarray, s: int) -> float:
+    """The largest difference of S from slot s of a table, each row relative to its largest number there."""
     widest = 0.0
     for i in range(S.shape[0]):
         most, off = 0.0, 0.0
         for j in range(i + 1):
-            most = max(most, abs(other[i, j]))
-            off = max(off, abs(S[i, j] - other[i, j]))
+            most = max(most, abs(table[s, i, j]))
+            off = max(off, abs(S[i, j] - table[s, i, j]))
         if off > 0.0:
             widest = max(widest, off / most if most > 0.0 else np.inf)
     return widest
