@@ -44,6 +44,8 @@ class Spelled:
     def __init__(self, X, N, vocabulary, smoothing, alpha=1.0, discount=None):
         self.N, self.V, self.smoothing, self.alpha = N, len(vocabulary), smoothing, alpha
         raw = {n: grams(X, n) for n in range(1, N + 1)}
+        unseen = [w for w in vocabulary if (w,) not in raw[1]]
+        self.bottom = {w: float(w in unseen) if unseen == ["<unk>"] else 1 / self.V for w in vocabulary}
         self.c = {}
         for n in range(1, N + 1):
             counts = dict(raw[n])
@@ -62,7 +64,7 @@ class Spelled:
 
     def p(self, w, h):
         h = h[max(0, len(h) - self.N + 1) :]
-        seen, shorter = self.after.get(h, {}), (lambda: self.p(w, h[1:]) if h else 1 / self.V)
+        seen, shorter = self.after.get(h, {}), (lambda: self.p(w, h[1:]) if h else self.bottom[w])
         total = sum(seen.values())
         if self.smoothing == "additive":
             whole = len(h) == self.N - 1 or h[:1] == (START,)
@@ -138,7 +140,7 @@ def test_every_smoothing_is_its_formula(seed, order, options):
     P = model.predict_dist(prefixes).probs
     for i, prefix in enumerate(prefixes):
         np.testing.assert_allclose(P[i].sum(), 1.0, rtol=1e-12)
-        expected = [spelled.p(w if w != "<unk>" else None, (START, *prefix)) for w in model.vocabulary_.tolist()]
+        expected = [spelled.p(w, (START, *prefix)) for w in model.vocabulary_.tolist()]
         np.testing.assert_allclose(P[i], expected, rtol=1e-10, atol=1e-15)
 
 
@@ -351,6 +353,13 @@ def test_kenlm_agrees(seed, tmp_path):
     asked = [*X[:20], list("abz"), []]
     theirs = [peer.score(" ".join(x)) * np.log(10) for x in asked]
     np.testing.assert_allclose(model.log_prob(asked), theirs, rtol=2e-5, atol=1e-5)
+
+
+def test_a_new_word_gets_what_the_discounts_leave():
+    lines = [["the", "cat", "sat"], ["the", "dog", "ran"], ["a", "cat", "ran"]]
+    p = NGramModel(order=1, smoothing="interpolated").fit(lines).predict_dist([[]]).probs[0]
+    np.testing.assert_allclose(p[-2], 7 / (12 + 7))  # Witten & Bell: 7 different words and ends among 12
+    assert (p > 0).all()
 
 
 @pytest.mark.parametrize("X", [[""], ["a"], ["", ""], ["ab", ""], "a", [["a"]], [[0]]])

@@ -86,12 +86,16 @@ class ContextModel(SymbolMethod, Density):
 
     def _smooth(self, trie: NGramTrie, counts: np.ndarray) -> None:
         """Probabilities from counts, as the parameters say."""
+        unseen = np.flatnonzero(counts[1 : trie.V + 1] == 0)
+        heir = int(unseen[0]) if unseen.tolist() == [getattr(self, "unknown_", -1)] else -1
         if self.smoothing == "additive":
             p, gamma = smoothing.additive(trie, counts, float(self.alpha))
         elif self.smoothing == "interpolated":
-            p, gamma = smoothing.interpolated(trie, counts)
+            p, gamma = smoothing.interpolated(trie, counts, heir)
         else:
-            p, gamma, self.discounts_, self.discounts_estimated_ = smoothing.kneser_ney(trie, counts, self.discount)
+            p, gamma, self.discounts_, self.discounts_estimated_ = smoothing.kneser_ney(
+                trie, counts, self.discount, heir
+            )
         self._keep(trie, p, gamma)
 
     def _keep(self, trie: NGramTrie, p: np.ndarray, gamma: np.ndarray) -> None:

@@ -10,7 +10,8 @@ on, and ends with a mark that is predicted like a word, so that the probabilitie
 one. For one long text that merely was cut somewhere, ``ends=False``.
 
 **Unknown words.** Words seen less than ``min_count`` times in training, and those not seen at all, are the word
-``<unk>``. If no training word is, it gets what the uniform distribution at the bottom gives to a word. In a closed
+``<unk>``. If no training word is, it gets all that the discounts leave at the bottom, as in SRILM: about the share of
+words that were seen once, which is how often new words come (Good & Turing). In a closed
 vocabulary (``open_vocabulary=False``) an unseen word is an error.
 
 **Measures.** Perplexity exp(H) and bits H / log 2 a symbol, H the mean of -log p over all words and ends.

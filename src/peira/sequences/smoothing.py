@@ -24,7 +24,8 @@ has been in many; n-grams that open a sequence have no word before them, and kee
 
 Kneser-Ney as it was before the modification takes one discount off all counts.
 
-The last shorter context is the uniform distribution over V words.
+The last shorter context is the uniform distribution over V words, or, where one of them stands for all that were never
+seen, that one: what the discounts leave is then its own.
 
 Reference: Chen & Goodman (1998), An empirical study of smoothing techniques for language modeling, TR-10-98, sections
 2 and 3; Kneser & Ney (1995), Improved backing-off for m-gram language modeling; Witten & Bell (1991), The
@@ -51,19 +52,22 @@ def additive(trie: NGramTrie, counts: np.ndarray, alpha: float) -> Smoothed:
     return p, np.where(left, alpha * V / divisor, 1.0)
 
 
-def interpolated(trie: NGramTrie, counts: np.ndarray) -> Smoothed:
-    """Witten & Bell's shares of the shorter context."""
+def interpolated(trie: NGramTrie, counts: np.ndarray, heir: int = -1) -> Smoothed:
+    """Witten & Bell's shares of the shorter context; the last goes to the word ``heir``, or to all for -1."""
     parents, seen = trie.parents(), _follow(trie, counts)
     total = np.bincount(parents, seen, minlength=len(counts))
     distinct = np.bincount(parents, seen > 0, minlength=len(counts))
     gamma = np.where(total > 0, distinct / np.maximum(total + distinct, 1e-300), 1.0)
-    return _interpolate(trie, parents, seen, total + distinct, gamma)
+    return _interpolate(trie, parents, seen, total + distinct, gamma, heir)
 
 
 def kneser_ney(
-    trie: NGramTrie, counts: np.ndarray, discount: float | None = None
+    trie: NGramTrie, counts: np.ndarray, discount: float | None = None, heir: int = -1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Modified Kneser-Ney, or with one ``discount``; also the discounts (N, 3), and which were estimated (N,)."""
+    """Modified Kneser-Ney, or with one ``discount``; also the discounts (N, 3), and which were estimated (N,).
+
+    What they leave at the bottom goes to the word ``heir``, or to all for -1.
+    """
     parents, adjusted, N = trie.parents(), _follow(trie, _adjusted(trie, counts)), trie.order
     D, known = np.zeros((N, 3)), np.zeros(N, dtype=bool)
     off = np.zeros(len(counts))
@@ -74,7 +78,7 @@ def kneser_ney(
     total = np.bincount(parents, adjusted, minlength=len(counts))
     taken = np.bincount(parents, off, minlength=len(counts))
     gamma = np.where(total > 0, taken / np.where(total > 0, total, 1.0), 1.0)
-    return *_interpolate(trie, parents, adjusted - off, total, gamma), D, known
+    return *_interpolate(trie, parents, adjusted - off, total, gamma, heir), D, known
 
 
 def discounts(a: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -122,13 +126,14 @@ def _adjusted(trie: NGramTrie, counts: np.ndarray) -> np.ndarray:
 
 
 def _interpolate(
-    trie: NGramTrie, parents: np.ndarray, own: np.ndarray, total: np.ndarray, gamma: np.ndarray
+    trie: NGramTrie, parents: np.ndarray, own: np.ndarray, total: np.ndarray, gamma: np.ndarray, heir: int
 ) -> Smoothed:
     """Level after level: the own share of each n-gram and that of its suffix."""
     share = np.divide(own, total[parents], out=np.zeros_like(own), where=total[parents] > 0)
     p, V = np.empty(len(own)), trie.V
     p[0] = 1.0
-    p[1 : V + 2] = share[1 : V + 2] + gamma[0] / V
+    p[1 : V + 2] = share[1 : V + 2]
+    p[slice(1, V + 1) if heir < 0 else heir + 1] += gamma[0] / (V if heir < 0 else 1)
     for n in range(2, trie.order + 1):
         level = trie.level(n)
         p[level] = share[level] + gamma[parents[level]] * p[trie.suffixes[level]]
