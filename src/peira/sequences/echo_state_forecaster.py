@@ -9,7 +9,7 @@ differences. While it learns, the reservoir is fed with the series itself (teach
 loop: :math:`\hat v_{t+1}` takes the place of :math:`v_{t+1}`.
 
 **What is chosen, and how sure it is.** The loop feeds errors back, so that a readout that is best one step ahead may
-run away. The last fifth of each series is held back, and readouts learned from the rest run freely over it
+run away. Stretches of the series are held back, and readouts learned from the rest run freely over them
 (:mod:`~peira.sequences.echo_state_loop`): that chooses the penalty and whether to difference, and its errors at each
 step ahead are the standard deviations told with a forecast. A forecast that leaves ten times the range of what was
 seen is refused.

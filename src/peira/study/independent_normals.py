@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core import Card, Density, UnreadableError
+from ..core import Card, Density, Method, UnreadableError
 from ..core.errors import DataError, RankWarning
 from ..core.inputs import Queries
 from ..core.seeds import draw_seed
@@ -104,11 +104,17 @@ class IndependentNormals(Density):
 
     def _check_learned(self) -> None:
         super()._check_learned()
-        if not self.__sklearn_is_fitted__():
-            return
-        for name in ("mean_", "variance_"):
-            value = np.asarray(getattr(self, name, 0))
-            if value.shape != (self.n_features_in_,) or not np.isfinite(value).all():
-                raise UnreadableError(f"IndependentNormals.{name} should be a finite number for each column")
-        if not (np.asarray(self.variance_) > 0).all():
-            raise UnreadableError("IndependentNormals.variance_ should be positive")
+        check_moments(self)
+
+
+def check_moments(model: Method) -> None:
+    """Refuse a stored mean and variance of each column that no fit gives."""
+    if not model.__sklearn_is_fitted__():
+        return
+    owner = type(model).__name__
+    for name in ("mean_", "variance_"):
+        value = np.asarray(getattr(model, name, 0))
+        if value.shape != (model.n_features_in_,) or not np.isfinite(value).all():
+            raise UnreadableError(f"{owner}.{name} should be a finite number for each column")
+    if not (np.asarray(model.variance_) > 0).all():
+        raise UnreadableError(f"{owner}.variance_ should be positive")

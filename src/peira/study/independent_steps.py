@@ -12,13 +12,12 @@ missing counts for nothing; one without spread gets the variance that rounding l
 import math
 from typing import Any
 
-import numpy as np
 import torch
 
-from ..core import Card, DataError, Density, SequenceMethod, UnreadableError
+from ..core import Card, DataError, Density, SequenceMethod
 from ..core.inputs import Queries
 from ..numerics.ragged import owners
-from .independent_normals import FLOOR
+from .independent_normals import FLOOR, check_moments
 
 
 class IndependentSteps(SequenceMethod, Density):
@@ -75,11 +74,4 @@ class IndependentSteps(SequenceMethod, Density):
 
     def _check_learned(self) -> None:
         super()._check_learned()
-        if not self.__sklearn_is_fitted__():
-            return
-        for name in ("mean_", "variance_"):
-            value = np.asarray(getattr(self, name, 0))
-            if value.shape != (self.n_features_in_,) or not np.isfinite(value).all():
-                raise UnreadableError(f"IndependentSteps.{name} should be a finite number for each column")
-        if not (np.asarray(self.variance_) > 0).all():
-            raise UnreadableError("IndependentSteps.variance_ should be positive")
+        check_moments(self)
