@@ -12,8 +12,9 @@ from peira.linear.logistic_coordinate_descent import descend, minimise
 from peira.linear.logistic_design import Design
 from peira.linear.logistic_loss import LogisticLoss, contrasts_of
 from peira.linear.logistic_newton import Factor, newton
-from peira.linear.logistic_quasi_newton import lbfgs, start
+from peira.linear.logistic_quasi_newton import start
 from peira.linear.logistic_state import State
+from peira.numerics.descent import lbfgs
 
 
 def loss(seed: int, N: int = 60, D: int = 3, C: int = 3, *, csr: bool = False, intercept: bool = True, contrasts=True):

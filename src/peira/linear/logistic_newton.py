@@ -20,34 +20,12 @@ the columns.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 
 from ..numerics.cholesky import scaled_cholesky
+from ..numerics.descent import Iterate, backtrack
 from .logistic_loss import LogisticLoss
-
-EPS = torch.finfo(torch.float64).eps
-SLOPE = 1e-4  # share of the slope's promise that a step must keep
-
-
-@dataclass
-class Iterate:
-    """Where a solver is.
-
-    Attributes
-    ----------
-    V : tensor of shape (m, D + 1)
-    value, slope : float
-        f at V, and the derivative of f along ``direction``: minus the squared decrement.
-    direction : tensor like V
-        The next step.
-    """
-
-    V: torch.Tensor
-    value: float
-    slope: float
-    direction: torch.Tensor
 
 
 def newton(f: LogisticLoss, V: torch.Tensor) -> Iterator[Iterate]:
@@ -80,26 +58,3 @@ class Factor:
 
     def inverse(self) -> torch.Tensor:
         return torch.cholesky_inverse(self.L) / self.scale / self.scale[:, None]
-
-
-def backtrack(
-    f: LogisticLoss, V: torch.Tensor, value: float, slope: float, d: torch.Tensor
-) -> tuple[float, torch.Tensor, float, torch.Tensor] | None:
-    """The first of the steps t = 1, 1/2, 1/4 ... that lowers f enough: t, V + t d, f and its gradient there.
-
-    Where f changes by rounding alone, a step that takes most of the slope away counts as well (Hager & Zhang 2005).
-    None if nothing does: then V is as good as floating-point numbers allow.
-    """
-    t, rounding = 1.0, 100 * EPS * abs(value)
-    for _ in range(60):
-        there = V + t * d
-        new, G = f(there)
-        if -t * slope <= rounding:
-            flatter = abs(float((G * d).sum())) < -0.5 * slope
-            return (t, there, new, G) if flatter and new <= value + rounding else None
-        if new <= value + SLOPE * t * slope:
-            return t, there, new, G
-        # The minimum of the parabola through the two values and the slope, kept between a tenth and a half.
-        bend = 2 * (new - value - t * slope)
-        t *= min(max(-t * slope / bend, 0.1), 0.5) if bend < float("inf") else 0.1
-    return None

@@ -44,11 +44,12 @@ from scipy import sparse
 
 from ..core.errors import DataError
 from ..core.inputs import Data
+from ..numerics.descent import lbfgs
 from .logistic_coordinate_descent import descend
 from .logistic_design import Design
 from .logistic_loss import LogisticLoss, contrasts_of
 from .logistic_newton import newton
-from .logistic_quasi_newton import lbfgs, start, start_at_frequencies, suits_sample
+from .logistic_quasi_newton import start, start_at_frequencies, suits_sample
 from .logistic_stochastic import saga
 
 NEWTON_ALWAYS = 4_000

@@ -1,8 +1,7 @@
 r"""L-BFGS for the logistic loss, with the curvature of a sample of the rows to start from.
 
-A quasi-Newton method needs gradients alone, and learns the curvature from how they change. With the last M steps
-:math:`s_i` and changes of the gradient :math:`y_i`, the product of the inverse Hessian's estimate with a gradient
-takes two short loops around a first guess :math:`H_0` (Nocedal & Wright 2006, algorithm 7.4).
+A quasi-Newton method (:mod:`~peira.numerics.descent`) needs gradients alone, and learns the curvature from how they
+change, around a first guess :math:`H_0` of the inverse Hessian.
 
 **The first guess decides how many passes over the data are needed.** With m vectors of weights and D columns:
 
@@ -22,58 +21,17 @@ The sample changes the way, not the end: which minimum is reached does not depen
 **Cost.** 4 N D C a pass, bound by memory for few classes; five to fifteen passes with a sample's Hessian.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator
-
 import torch
 from scipy import sparse
 
+from ..numerics.descent import EPS, Metric
 from .logistic_loss import LogisticLoss, products
-from .logistic_newton import EPS, Factor, Iterate, backtrack, newton
+from .logistic_newton import Factor, newton
 
-PAIRS = 10  # steps that are remembered
 ROWS_A_COORDINATE = 20
 FEWEST_ROWS = 2_000
 LARGEST_FACTOR = 2_000  # coordinates
 LARGEST_GRAM = 1_000  # columns
-
-Metric = Callable[[torch.Tensor], torch.Tensor]
-
-
-def lbfgs(f: LogisticLoss, V: torch.Tensor, metric: Metric) -> Iterator[Iterate]:
-    """L-BFGS from V with the first guess ``metric`` of the inverse Hessian: the iterates."""
-    value, G = f(V)
-    pairs: deque = deque(maxlen=PAIRS)
-    while True:
-        d = -two_loops(G, pairs, metric)
-        slope = float((G * d).sum())
-        yield Iterate(V, value, slope, d)
-        moved = backtrack(f, V, value, slope, d)
-        if moved is None:
-            if not pairs:
-                return
-            pairs.clear()  # once more by the first guess alone
-            continue
-        t, V, value, G_new = moved
-        y, s = G_new - G, t * d
-        G = G_new
-        if (curvature := float((y * s).sum())) > 0:
-            pairs.append((s, y, curvature))
-
-
-def two_loops(G: torch.Tensor, pairs: deque, metric: Metric) -> torch.Tensor:
-    """The estimated inverse Hessian times G (Nocedal & Wright 2006, algorithm 7.4)."""
-    q, alphas = G.clone(), []
-    for s, y, curvature in reversed(pairs):
-        alphas.append(a := float((s * q).sum()) / curvature)
-        q -= a * y
-    r = metric(q)
-    for (s, y, curvature), a in zip(pairs, reversed(alphas), strict=True):
-        r += s * (a - float((y * r).sum()) / curvature)
-    return r
-
-
-# ---------------------------------------------------------------------- where to start, and the first guess
 
 
 def suits_sample(f: LogisticLoss) -> bool:

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ..linear.logistic_quasi_newton import lbfgs
+from ..numerics.descent import lbfgs
 from .baum_welch import Expected, Steps, expect
 from .emissions import Emissions, Moves
 from .state_chain import Chain
@@ -87,7 +87,7 @@ def ascend(chain: Chain, emissions: Emissions, steps: Steps, priors: tuple[Any, 
     """Parts of ever higher posterior, those that are given first; the last ones again where none is higher."""
     f = LogPosterior(chain, emissions, steps, priors, letters)
     share = emissions.K / max(float(steps.w @ steps.lengths), 1.0)  # one over the steps of a state: its curvature
-    for found in lbfgs(f, torch.zeros(f.size, dtype=torch.float64), lambda q: share * q):  # type: ignore[arg-type]
+    for found in lbfgs(f, torch.zeros(f.size, dtype=torch.float64), lambda q: share * q):
         yield (point := f.at(found.V))
     while True:
         yield point
