@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from .rows import races_of
 
 SAMPLE = 0.05  # seconds that one sample lasts at least
+LONG = 60  # seconds of a first call from which on imports and compilation no longer matter
 
 
 def resident(field: str) -> float:
@@ -65,24 +66,29 @@ class Side:
         self.call, self.quality, self.times = call, quality, 1
 
     def warm(self) -> dict[str, Any]:
-        """First call (imports, compilation), then the quality of its answer, then how many calls make a sample."""
+        """First call (imports, compilation), then the quality of its answer, then how many calls make a sample.
+
+        A long first call is not repeated before the samples: it makes one by itself, and its peak is the call's.
+        """
         before = resident("VmRSS")
         forget_peak()
         begun = time.perf_counter()
         answer = self.call()
-        first = time.perf_counter() - begun
+        first, peak = time.perf_counter() - begun, resident("VmHWM")
         quality = None if self.quality is None else float(self.quality(answer))
         del answer
         release()
         held = resident("VmRSS")
-        forget_peak()
-        once = timed(self.call, 1)["seconds"]
-        self.times = max(1, min(10_000, round(SAMPLE / max(once, 1e-9))))
+        if first < LONG:
+            forget_peak()
+            once = timed(self.call, 1)["seconds"]
+            self.times = max(1, min(10_000, round(SAMPLE / max(once, 1e-9))))
+            peak = resident("VmHWM")
         # What the second call adds to what was held after the first is the call's own; the first also loads libraries.
         return {
             "first_seconds": first,
             "quality": quality,
-            "peak_mib": max(0.0, resident("VmHWM") - held),
+            "peak_mib": max(0.0, peak - held),
             "loaded_mib": held - before,
             "calls_per_sample": self.times,
         }
