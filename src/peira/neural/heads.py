@@ -17,7 +17,9 @@ logistic              :math:`\log(1 + e^f) - y f`                             lo
 ====================  ======================================================  ==============================
 
 Where the last layer is read by the canonical link of its likelihood (identity, exponential, softmax, logistic), the
-gradient with respect to f is the residual: prediction less target (Bishop 2006, section 5.2; eqs 5.18 and 5.24).
+gradient with respect to f is the residual: prediction less target (Bishop 2006, section 5.2; eqs 5.18 and 5.24). The
+three heads that learn most nets say so themselves (`Head.loss_and_errors`), by the functions of torch that autograd
+would call; a graph takes longer than a residual.
 
 References: Bishop (2006), Pattern Recognition and Machine Learning, sections 5.2 and 5.6; Nix & Weigend (1994) for the
 normal head with its own variance; Koenker & Bassett (1978) for quantiles; Huber (1964).
@@ -37,6 +39,8 @@ from peira.core.predictive import Predictive
 from .quantile_curve import QuantileCurve
 from .standardising import spread
 
+_aten = torch.ops.aten
+MEAN, NONE = 1, -100  # torch's numbers for the reduction of a loss, and for the class that it is to leave out
 LEAST_VARIANCE = 1e-6  # in units of the target's variance: without it, a single row is fitted to infinite density
 
 
@@ -69,6 +73,16 @@ class Head(ABC):
         """The mean loss of some items, weighed by w of shape (N,) (whose mean over all items is to be one)."""
         losses = self.losses(F, Y)
         return losses.mean() if w is None else (losses * w).mean()
+
+    def loss_and_errors(
+        self, F: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mean loss, without a graph, and its gradient with respect to F, of the shape of F."""
+        with torch.enable_grad():
+            F = F.detach().requires_grad_()
+            loss = self.loss(F, Y, w)
+            (errors,) = torch.autograd.grad(loss, F)
+        return loss.detach(), errors
 
 
 class NumberHead(Head):
@@ -104,6 +118,14 @@ class SquaredError(NumberHead):
 
     def loss(self, F: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None = None) -> torch.Tensor:
         return functional.mse_loss(F, Y) / 2 if w is None else super().loss(F, Y, w)
+
+    def loss_and_errors(
+        self, F: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if w is not None:
+            return super().loss_and_errors(F, Y, w)
+        half = torch.full((), 0.5, dtype=F.dtype, device=F.device)
+        return _aten.mse_loss.default(F, Y) / 2, _aten.mse_loss_backward.default(half, F, Y, MEAN)
 
 
 @dataclass(frozen=True)
@@ -231,6 +253,16 @@ class Softmax(Head):
             return functional.cross_entropy(F, Y, label_smoothing=self.smoothing)
         return super().loss(F, Y, w)
 
+    def loss_and_errors(
+        self, F: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if w is not None or self.smoothing or Y.dim() > 1:
+            return super().loss_and_errors(F, Y, w)
+        log_p = torch.log_softmax(F, 1)
+        loss, total = _aten.nll_loss_forward.default(log_p, Y, None, MEAN, NONE)
+        errors = _aten.nll_loss_backward.default(torch.ones_like(loss), log_p, Y, None, MEAN, NONE, total)
+        return loss, _aten._log_softmax_backward_data.default(errors, log_p, 1, F.dtype)
+
     def scores(self, F: torch.Tensor) -> torch.Tensor:
         """Log probabilities up to a constant of the row, of shape (N, C)."""
         return F
@@ -256,6 +288,13 @@ class Logistic(Head):
         if w is None and F.shape[1] == 1:
             return functional.binary_cross_entropy_with_logits(F, self._smooth(Y))
         return super().loss(F, Y, w)
+
+    def loss_and_errors(
+        self, F: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if w is not None or F.shape[1] > 1:
+            return super().loss_and_errors(F, Y, w)
+        return self.loss(F, Y), torch.sigmoid(F).sub_(self._smooth(Y)).div_(F.numel())
 
     def scores(self, F: torch.Tensor) -> torch.Tensor:
         """Log probabilities of two classes up to a constant of the row, of shape (N, 2)."""

@@ -44,6 +44,7 @@ from peira.layers.initialisation import Scheme, initialise
 from peira.training import Training
 from peira.training.network import ANSWERED
 
+from .backpropagation import backpropagation
 from .heads import Head
 from .perceptron_attributes import PerceptronAttributes, tell
 from .perceptron_solvers import descend, fit_least_squares, training_of
@@ -216,6 +217,7 @@ class MultilayerPerceptron(PerceptronAttributes):
                     evaluate=None if aside is None else lambda: self._measure(aside),
                     rule=before.get("rule_") if once else None,
                     once=once,
+                    gradient=None if thin else backpropagation(self.net_, self._head),
                 )
                 self._say_how_it_ended(once)
         self.t_ += self.n_iter_ * len(tensors[0])

@@ -65,6 +65,7 @@ def descend(
     evaluate: Callable[[], dict[str, float]] | None = None,
     rule: dict[str, Any] | None = None,
     once: bool = False,
+    gradient: Loss | None = None,
 ) -> None:
     """Find the weights of ``p.net_`` by the training loop.
 
@@ -83,6 +84,8 @@ def descend(
         As for `minimise`.
     once : bool, default False
         One pass only.
+    gradient : callable(*batch) -> tensor, optional
+        The same loss by a closed form, as for `minimise`.
     """
     training = training_of(p, len(tensors[0]))
     if once:
@@ -96,7 +99,7 @@ def descend(
     groups: list[dict[str, Any]] | None = None
     penalty, falls = alpha / batches.size, p.solver == "sgd" and p.learning_rate == "invscaling"
     if penalty and training.optimiser in IN_THE_LOSS:
-        loss = _penalised(loss, matrices, penalty)
+        loss, gradient = _penalised(loss, matrices, penalty), None
     elif penalty or falls:
         groups = [{"params": matrices, "weight_decay": training.weight_decay + penalty}, {"params": others}]
     dealt: Batches = batches
@@ -108,7 +111,7 @@ def descend(
             loss = _counted(loss, p.max_fun, end)
         player = minimise(
             p.net_, loss, dealt, training, owner=p, seed=derive(seed, 4), evaluate=evaluate, parameters=groups,
-            rule=rule,
+            rule=rule, gradient=gradient,
         )  # fmt: skip
     if end.is_set():
         p.stopped_ = "max_fun"

@@ -63,6 +63,7 @@ def minimise(
     evaluate: Callable[[], dict[str, float]] | None = None,
     parameters: Any = None,
     rule: dict[str, Any] | None = None,
+    gradient: Callable[..., torch.Tensor] | None = None,
 ) -> Player:
     """Train a net to make one loss small.
 
@@ -78,6 +79,9 @@ def minimise(
         What of the net is to change (all, without it), as for a torch optimiser.
     rule : dict, optional
         What the optimiser of an earlier training remembered (`Player.rule_state`), to go on with.
+    gradient : callable(*batch) -> tensor, optional
+        The same loss by a closed form: without a graph, and with its gradient left in ``grad`` of the weights. It takes
+        the place of autograd wherever it can (`Player`).
 
     Returns
     -------
@@ -94,7 +98,7 @@ def minimise(
     >>> round(net.weight.item(), 3), round(net.bias.item(), 3)
     (3.0, 1.0)
     """
-    player = Player(net, training, updates_of(training, batches), parameters, loss)
+    player = Player(net, training, updates_of(training, batches), parameters, loss, gradient)
     if rule is not None:
         player.load_rule(rule)
     step = _search if training.optimiser == "lbfgs" else _step
@@ -216,6 +220,8 @@ def updates_of(training: Training, batches: Batches) -> int:
 
 def _step(batch: Batch, players: dict[str, Player]) -> Terms:
     player, N = players["net"], len(batch[0])
+    if player.gradient is not None and not player.rehearses:
+        return {"loss": player.follow(*batch)}
     size = player.training.micro_batch or N
     told: Terms = {}
     for part in [batch] if size >= N else zip(*(t.split(size) for t in batch), strict=True):

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .layer_statistics import layers_due
 from .optimisers import optimiser_for
 from .processes import across_processes, dealt_like, gathered, whole
 from .schedules import Course, rate_factor
@@ -40,6 +41,8 @@ class Player:
         The weights that change, as for a torch optimiser: all of the net that ask for a gradient, without it.
     loss : callable, optional
         What calling the player runs in place of the net alone; it runs the net.
+    gradient : callable, optional
+        The same loss by a closed form: gives it without a graph, and leaves its gradient in the weights.
 
     Attributes
     ----------
@@ -48,6 +51,9 @@ class Player:
     weights : list of torch Parameters
     gradient_norm : tensor or None
         Norm of the last gradient before it was clipped; None unless `Training.clip` is set.
+    gradient : callable or None
+        None too where it can't stand for a call: in several processes, compiled, in lower precision or in parts of a
+        batch, or while somebody watches the layers.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Player:
         updates: int,
         parameters: Iterable[Any] | None = None,
         loss: Callable[..., Any] | None = None,
+        gradient: Callable[..., torch.Tensor] | None = None,
     ) -> None:
         self.net, self.training, self.course = net, training, Course(updates)
         ran = net if loss is None else _Objective(net, loss)
@@ -78,6 +85,8 @@ class Player:
         half = _TYPES[training.precision]
         self._cast = nullcontext() if half is None else torch.autocast(device, half, cache_enabled=False)
         self.scaler = torch.amp.GradScaler(device) if half is torch.float16 else None
+        plain = self.run is ran and half is None and training.micro_batch is None and not layers_due(0)
+        self.gradient = gradient if plain else None
         self._steady = training.schedule == "constant" and not training.warmup
         self.rehearses = False  # minimise nothing: somebody only looks again at what the nets give
 
@@ -95,6 +104,21 @@ class Player:
         """
         self.backward(loss)
         self.update()
+
+    def follow(self, *batch: torch.Tensor) -> torch.Tensor:
+        """Change the weights once, against the gradient by its closed form; the loss that it had.
+
+        Raises
+        ------
+        NotFiniteError
+            As `minimise`.
+        """
+        loss = self.gradient(*batch)
+        if self._looks and not math.isfinite(loss.item()):
+            self._forget()
+            raise NotFiniteError
+        self.update()
+        return loss
 
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradient of a loss, of a part of a batch, to what `update` will follow."""
