@@ -65,12 +65,9 @@ class Text:
     def __init__(
         self, documents: Iterable[str] | str, ids: Sequence[str] | np.ndarray | None = None, notes: Sequence[str] = ()
     ) -> None:
-        held = [documents] if isinstance(documents, str) else list(documents)
-        if not all(type(document) is str and document.isascii() and "\0" not in document for document in held):
-            for i, document in enumerate(held):
-                _check(document, i)
+        held = checked([documents] if isinstance(documents, str) else list(documents))
         stored = np.empty(len(held), dtype=object)
-        stored[:] = [str(document) for document in held]
+        stored[:] = held
         names = np.array([str(i) for i in (range(len(held)) if ids is None else ids)], dtype=object)
         if len(names) != len(stored):
             raise DataError(f"there are {len(stored)} documents and {len(names)} names for them")
@@ -192,6 +189,15 @@ class Text:
             return f"Text(1 document, {lengths[0]:,} characters)"
         steps = f"{min(lengths):,}" if min(lengths) == max(lengths) else f"{min(lengths):,} to {max(lengths):,}"
         return f"Text({N:,} documents, {steps} characters, {sum(lengths):,} in all)"
+
+
+def checked(documents: list[str]) -> list[str]:
+    """The documents as they are, or as Python's own texts; refused if one is no text, or holds what no text holds."""
+    if all(type(document) is str and document.isascii() and "\0" not in document for document in documents):
+        return documents
+    for i, document in enumerate(documents):
+        _check(document, i)
+    return [str(document) for document in documents]
 
 
 def _check(document: Any, i: int) -> None:

@@ -13,7 +13,7 @@ from peira.core.kinds import SymbolMethod
 from peira.core.sequences import open_symbols
 from peira.numerics.ragged import starts
 
-from .text import Text
+from .text import Text, checked
 
 
 class Tokeniser(SymbolMethod):
@@ -80,7 +80,7 @@ class Tokeniser(SymbolMethod):
         if isinstance(X, str):
             X = [X]
         rows = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "UO")
-        return Text(X).documents.tolist() if rows and len(X) and all(isinstance(x, str) for x in X) else None
+        return checked(list(X)) if rows and len(X) and all(isinstance(x, str) for x in X) else None
 
     def _symbols(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The distinct symbols of sequences, the place of each step among them, and the lengths."""
@@ -126,7 +126,8 @@ class Tokeniser(SymbolMethod):
 
 def split(values: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
     """Steps of all sequences as one array for each."""
-    return np.split(values, np.cumsum(lengths)[:-1]) if len(lengths) else []
+    ends = np.cumsum(lengths).tolist()
+    return [values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def expand(parts: np.ndarray, sizes: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -36,6 +36,7 @@ from ..core import Card, DataError, ParameterError, UnreadableError, integer, pa
 from ..core.inputs import Queries
 from ..core.predictive import Categorical
 from ..core.seeds import draw_seed
+from ..experience.tokeniser import split
 from . import arpa, ngram_walk
 from .context_model import ContextModel, Smoothing, ragged
 
@@ -202,7 +203,7 @@ class NGramModel(ContextModel):
         list of arrays
         """
         logs, lengths = self._logs(self._queries(X))
-        return np.split(logs, np.cumsum(lengths)[:-1])
+        return split(logs, lengths)
 
     def perplexity(self, X: Any) -> float:
         """exp of the mean of -log p over all words (and ends): among how many it is as if a word were drawn.

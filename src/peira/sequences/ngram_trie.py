@@ -64,10 +64,10 @@ class NGramTrie:
 
     def opens(self) -> np.ndarray:
         """Whether a node begins where a sequence does, of shape (M,)."""
-        parents, opens = self.parents(), self.words == self.V
+        opens, children = self.words == self.V, np.diff(self.first)
         opens[0] = False
-        for n in range(2, self.order + 1):
-            opens[self.level(n)] = opens[parents[self.level(n)]]
+        for n in range(1, self.order):
+            opens[self.level(n + 1)] = np.repeat(opens[self.level(n)], children[self.level(n)])
         return opens
 
     def check(self, owner: str) -> None:
@@ -254,18 +254,14 @@ def _extend(stream, here, there, opening, by_word, size, shares):
             i = here[t - 1]
             ordered[place[i]] = t
             place[i] += 1
-    found = 0
-    for k in range(len(ordered)):  # how many, so that nothing larger than needed is held
-        t, b = ordered[k], ordered[k - 1]
-        found += k == 0 or here[t - 1] != here[b - 1] or stream[t] != stream[b]
-    words, parents = np.empty(found, dtype=np.int32), np.empty(found, dtype=np.int32)
-    suffixes, counts = np.empty(found, dtype=np.int32), np.zeros(found)
-    at = -1
-    for k in range(len(ordered)):
-        t, b = ordered[k], ordered[k - 1]
-        if k == 0 or here[t - 1] != here[b - 1] or stream[t] != stream[b]:
-            at += 1
-            words[at], parents[at], suffixes[at] = stream[t], here[t - 1], here[t]
+    S = len(ordered)  # room for as many n-grams as steps; memory is taken only where something is written
+    words, parents = np.empty(S, dtype=np.int32), np.empty(S, dtype=np.int32)
+    suffixes, counts = np.empty(S, dtype=np.int32), np.empty(S)
+    at, node, word = -1, -1, -1
+    for t in ordered:
+        if here[t - 1] != node or stream[t] != word:
+            at, node, word = at + 1, here[t - 1], stream[t]
+            words[at], parents[at], suffixes[at], counts[at] = word, node, here[t], 0.0
         there[t] = at
         counts[at] += shares[t] if len(shares) > 0 else 1.0
-    return words, parents, suffixes, counts
+    return words[: at + 1], parents[: at + 1], suffixes[: at + 1], counts[: at + 1]

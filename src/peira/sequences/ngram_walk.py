@@ -17,6 +17,7 @@ from ..numerics.compile import compiled
 from .ngram_trie import by_key
 
 BLOCK = 2**17  # steps that are looked up side by side
+CROWD = 16  # children for each word that is asked for, beyond which they are searched rather than all read
 
 
 @compiled
@@ -83,7 +84,7 @@ def _score_block(words, first, logs, N, V, steps, begins, opening):
     """The same of one block, without what lies before it.
 
     Contexts of one word are looked up for all steps, then those of two, and so on: in the order of their nodes, so that
-    memory is read from front to back, and equal questions, which then stand side by side, are asked once.
+    memory is read from front to back, and a context is looked up once for all words that are asked of it.
     """
     B, told = len(steps), logs[1 + steps, 0]
     if N == 1:
@@ -96,20 +97,16 @@ def _score_block(words, first, logs, N, V, steps, begins, opening):
             asked[left] = t
             left += 1
     asked = by_key(by_key(asked[:left], steps, V), node, V + 2)
-    context, known = node[asked], np.ones(B, dtype=np.bool_)
+    context, place = node[asked], np.zeros(V, dtype=np.int32)
     word, found = np.empty(left, dtype=np.int32), np.empty(left, dtype=np.int32)
     for _ in range(2, N + 1):  # short loops, so that the next look-up begins while memory still answers the last one
-        for i in range(left):  # a longer n-gram holds the shorter one: what is not known stays so
-            word[i] = steps[asked[i]] if known[asked[i]] else -1
         for i in range(left):
-            if i > 0 and context[i] == context[i - 1] and word[i] == word[i - 1]:
-                found[i] = found[i - 1]
-            else:
-                found[i] = child(words, first, context[i], word[i]) if word[i] >= 0 else -1
+            word[i] = steps[asked[i]]
+        _find(words, first, context, word, found, place, left)
         for i in range(left):
             t, there = asked[i], found[i] >= 0
             own, shorter = logs[max(found[i], 0), 0], told[t] + logs[context[i], 1]
-            told[t], known[t] = own if there else shorter, there
+            told[t] = own if there else shorter
         kept = 0
         for i in range(left):
             after = asked[i] + 1
@@ -117,6 +114,31 @@ def _score_block(words, first, logs, N, V, steps, begins, opening):
             kept += found[i] >= 0 and after < B and not begins[after]
         left = kept
     return told
+
+
+@compiled
+def _find(words, first, context, word, found, place, left):
+    """The children of nodes by words, or -1; equal nodes stand side by side.
+
+    Where a node has not many more children than are asked for, each is written to the place of its word, and answers
+    are read off; what others have left there does not lie among its children, nor does the root.
+    """
+    i = 0
+    while i < left:
+        node, j = context[i], i + 1
+        while j < left and context[j] == node:
+            j += 1
+        low, high = first[node], first[node + 1]
+        if high - low > CROWD * (j - i):
+            for q in range(i, j):
+                found[q] = child(words, first, node, word[q])
+        else:
+            for k in range(low, high):
+                place[words[k]] = k
+            for q in range(i, j):
+                k = place[word[q]]
+                found[q] = k if (low <= k) & (k < high) else -1
+        i = j
 
 
 @compiled

@@ -34,6 +34,7 @@ zero-frequency problem.
 
 import numpy as np
 
+from ..numerics.compile import compiled
 from .ngram_trie import NGramTrie
 
 Smoothed = tuple[np.ndarray, np.ndarray]  # probabilities and weights of backing off, each of shape (M,)
@@ -44,7 +45,7 @@ def additive(trie: NGramTrie, counts: np.ndarray, alpha: float) -> Smoothed:
     """Add ``alpha`` to each count of the longest contexts; a context that was never left is uniform."""
     parents, whole, V = trie.parents(), _whole_contexts(trie), trie.V
     seen = _follow(trie, counts)
-    total = np.bincount(parents, seen, minlength=len(counts)) + alpha * V
+    total = _over_children(trie.first, seen) + alpha * V
     left = whole & (total > 0)
     divisor = np.where(left, total, 1.0)
     p = np.where(left[parents], (seen + alpha) / divisor[parents], 1.0 / V)
@@ -54,11 +55,10 @@ def additive(trie: NGramTrie, counts: np.ndarray, alpha: float) -> Smoothed:
 
 def interpolated(trie: NGramTrie, counts: np.ndarray, heir: int = -1) -> Smoothed:
     """Witten & Bell's shares of the shorter context; the last goes to the word ``heir``, or to all for -1."""
-    parents, seen = trie.parents(), _follow(trie, counts)
-    total = np.bincount(parents, seen, minlength=len(counts))
-    distinct = np.bincount(parents, seen > 0, minlength=len(counts))
+    seen = _follow(trie, counts)
+    total, distinct = _over_children(trie.first, seen), _over_children(trie.first, seen > 0)
     gamma = np.where(total > 0, distinct / np.maximum(total + distinct, 1e-300), 1.0)
-    return _interpolate(trie, parents, seen, total + distinct, gamma, heir)
+    return _interpolate(trie, seen, total + distinct, gamma, heir)
 
 
 def kneser_ney(
@@ -68,17 +68,16 @@ def kneser_ney(
 
     What they leave at the bottom goes to the word ``heir``, or to all for -1.
     """
-    parents, adjusted, N = trie.parents(), _follow(trie, _adjusted(trie, counts)), trie.order
+    adjusted, N = _follow(trie, _adjusted(trie, counts)), trie.order
     D, known = np.zeros((N, 3)), np.zeros(N, dtype=bool)
     off = np.zeros(len(counts))
     for n in range(1, N + 1):
         a = adjusted[trie.level(n)]
         D[n - 1], known[n - 1] = discounts(a) if discount is None else (np.full(3, discount), False)
         off[trie.level(n)] = np.concatenate([[0.0], D[n - 1]])[np.minimum(a, 3).astype(np.int64)]
-    total = np.bincount(parents, adjusted, minlength=len(counts))
-    taken = np.bincount(parents, off, minlength=len(counts))
+    total, taken = _over_children(trie.first, adjusted), _over_children(trie.first, off)
     gamma = np.where(total > 0, taken / np.where(total > 0, total, 1.0), 1.0)
-    return *_interpolate(trie, parents, adjusted - off, total, gamma, heir), D, known
+    return *_interpolate(trie, adjusted - off, total, gamma, heir), D, known
 
 
 def discounts(a: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -125,17 +124,32 @@ def _adjusted(trie: NGramTrie, counts: np.ndarray) -> np.ndarray:
     return np.where(kept, counts, before)
 
 
-def _interpolate(
-    trie: NGramTrie, parents: np.ndarray, own: np.ndarray, total: np.ndarray, gamma: np.ndarray, heir: int
-) -> Smoothed:
+def _interpolate(trie: NGramTrie, own: np.ndarray, total: np.ndarray, gamma: np.ndarray, heir: int) -> Smoothed:
     """Level after level: the own share of each n-gram and that of its suffix."""
-    share = np.divide(own, total[parents], out=np.zeros_like(own), where=total[parents] > 0)
-    p, V = np.empty(len(own)), trie.V
+    p, V = np.zeros(len(own)), trie.V  # the opening follows nothing, and stays at 0
     p[0] = 1.0
-    p[1 : V + 2] = share[1 : V + 2]
+    if total[0] > 0:
+        p[1 : V + 1] = own[1 : V + 1] / total[0]
     p[slice(1, V + 1) if heir < 0 else heir + 1] += gamma[0] / (V if heir < 0 else 1)
-    for n in range(2, trie.order + 1):
-        level = trie.level(n)
-        p[level] = share[level] + gamma[parents[level]] * p[trie.suffixes[level]]
-    p[V + 1] = 0.0  # the opening follows nothing
+    _descend(trie.first, trie.suffixes, own, total, gamma, p)
     return p, gamma
+
+
+@compiled
+def _descend(first, suffixes, own, total, gamma, p):
+    """Go on from the probabilities of single words to those of longer n-grams."""
+    for h in range(1, len(p)):
+        for hw in range(first[h], first[h + 1]):
+            p[hw] = (own[hw] / total[h] if total[h] > 0 else 0.0) + gamma[h] * p[suffixes[hw]]
+
+
+@compiled
+def _over_children(first, values):
+    """The sum of some values over the children of each node, of shape (M,)."""
+    sums = np.empty(len(values))
+    for h in range(len(values)):
+        total = 0.0
+        for hw in range(first[h], first[h + 1]):
+            total += values[hw]
+        sums[h] = total
+    return sums
