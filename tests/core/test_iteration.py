@@ -11,15 +11,7 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from peira.core.iteration import (
-    iterate,
-    limiting,
-    observing,
-    reason_to_stop,
-    task,
-    time_left,
-    unlimited,
-)
+from peira.core.iteration import deciding, iterate, limiting, observing, reason_to_stop, task, time_left, unlimited
 
 
 class Owner:
@@ -265,6 +257,18 @@ def test_an_enclosing_budget_is_never_extended():
         assert reason_to_stop() is None
         with limiting():
             assert 0 < time_left() <= 1e9
+
+
+def test_who_decides_has_the_last_word_on_every_step():
+    owner, heard = Owner(), []
+
+    def decide(reason):
+        heard.append(reason)
+        return "interrupted" if len(heard) == 3 else None
+
+    with limiting(0.0), deciding(decide):
+        run(owner, [1.0] * 9)
+    assert heard == ["out of time"] * 3 and (owner.n_iter_, owner.stopped_) == (3, "interrupted")
 
 
 def test_a_budget_tells_its_reason_even_if_the_inner_loop_converged():

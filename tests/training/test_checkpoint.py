@@ -4,11 +4,16 @@ import random
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from torch import nn
 
 from peira.core.errors import UnreadableError
+from peira.neural import MLPRegressor
+from peira.neural.deep_ensemble import DeepEnsembleRegressor
+from peira.sequences import SequenceRegressor
 from peira.training import InMemory, Training, checkpointing, minimise
 
 SCRIPT = """
@@ -115,6 +120,28 @@ def test_the_checkpoint_of_another_training_is_refused(tmp_path, change):
     with pytest.raises(UnreadableError, match="another training"):
         learn(tmp_path, module, X + (change == "data"), Training(updates=20 + (change == "training")))
     assert (tmp_path / "training-1.safetensors").read_bytes() == kept
+
+
+BRIEF = Training(updates=2)
+
+
+@pytest.mark.parametrize(
+    ("method", "shape"),
+    [
+        (MLPRegressor(hidden_layer_sizes=(2,), training=BRIEF, random_state=0), sparse.csr_array),
+        (DeepEnsembleRegressor(hidden_layer_sizes=(2,), training=BRIEF), np.asarray),
+        (SequenceRegressor(hidden=2, training=BRIEF, random_state=0), lambda X: list(X[:, :, None])),
+    ],
+)
+def test_a_fit_whose_batches_are_gathered_by_number_notices_other_inputs(tmp_path, method, shape, seed):
+    X, y = np.random.default_rng(seed).normal(size=(2, 6, 3)), np.arange(6.0)
+    X[:, :, 0] = 0.0
+    with checkpointing(tmp_path):
+        method.fit(shape(X[0]), y)
+    with checkpointing(tmp_path):
+        method.fit(shape(X[0]), y)
+    with checkpointing(tmp_path), pytest.raises(UnreadableError, match="another training"):
+        method.fit(shape(X[1]), y)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\xff" * 100])

@@ -112,12 +112,9 @@ def test_two_players_against_each_other():
 
     def step(batch, players):
         down = value()
-        players["down"].minimise(down)
-        y.zero_grad()
-        up = -value()
-        players["up"].minimise(up)
-        x.zero_grad()
-        return {"value": down.detach()}
+        players["down"].minimise(down)  # leaves a gradient in y, which is none of the next loss
+        players["up"].minimise(-value())
+        return {"value": down, "mean": 0.5}
 
     train(step, players, InMemory(one, size=1, seed=0), training)
     assert abs(x.weight.item()) < 1e-3 and abs(y.weight.item()) < 1e-3
@@ -139,9 +136,9 @@ def test_the_best_weights_by_evaluation_stay():
     one = torch.ones(1, 1)
     seen = []
 
-    def evaluate() -> dict[str, float]:  # best when the weight passes 1 on its way to 0
+    def evaluate() -> float:  # best when the weight passes 1 on its way to 0
         seen.append(w.weight.item())
-        return {"loss": abs(w.weight.item() - 1.0)}
+        return abs(w.weight.item() - 1.0)
 
     training = Training(optimiser="sgd", learning_rate=0.05, updates=100, patience=5)
     owner = type("Owner", (), {})()
@@ -209,6 +206,26 @@ def test_a_part_of_an_epoch():
     assert updates_of(Training(epochs=0.5), InMemory(torch.ones(40, 1), size=4, seed=0)) == 5
 
 
+def test_a_frozen_part_stays_as_it_is():
+    X, y = problem(0)
+    module = nn.Sequential(nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5)), nn.Linear(8, 1))
+    module[0].requires_grad_(False)
+    before = {name: t.clone() for name, t in module.state_dict().items()}
+    minimise(module, lambda a, b: LOSS(module(a), b), InMemory(X, y, size=8, seed=0), Training(epochs=1))
+    changed = [name for name, t in module.state_dict().items() if not torch.equal(t, before[name])]
+    assert changed == ["1.weight", "1.bias"]
+
+
+def test_arrays_and_single_tensors_are_batches_too():
+    X, y = problem(0)
+    told, module = [], net()
+    batches = Stream(lambda epoch: [X[:8], X[8:16].numpy()], 2)
+    minimise(module, lambda x: (told.append(len(x)), module(x).square().mean())[1], batches, Training(epochs=1))
+    assert told == [8, 8]
+    rows = InMemory(X.numpy(), y.numpy(), size=8, seed=0)
+    minimise(module, lambda x, t: LOSS(module(x), t), rows, Training(updates=1))
+
+
 # ---------------------------------------------------------------------- no numbers
 
 
@@ -221,7 +238,8 @@ def test_a_loss_that_is_no_number_stops_with_the_layer_and_keeps_good_weights():
     nn.init.constant_(module[0].weight, 0.5)
     training = Training(optimiser="sgd", learning_rate=0.3, updates=50)  # w falls below zero: the root is no number
     one = torch.ones(1, 1)
-    with pytest.warns(ConvergenceWarning, match=r"update \d+ is no number: the layer '1' \(Root\) is the first"):
+    because = r"the layer '1' \(Root\) is the first whose output is not finite: .* undefined there"
+    with pytest.warns(ConvergenceWarning, match=rf"update \d+ is no number: {because}"):
         minimise(module, lambda x: module(x).mean(), InMemory(one, size=1, seed=0), training)
     assert torch.isfinite(module[0].weight).all()
 
@@ -328,6 +346,18 @@ def test_what_is_asked_wrongly_is_said():
     with pytest.raises(DataError, match="epoch 1 ended after 2 of 3 batches"):
         minimise(w, lambda x: (w(x) ** 2).mean(), stream, Training(epochs=1))
     training = Training(updates=1)
+    one = InMemory(torch.ones(2, 1), size=2, seed=0)
+    for loss, expected in (
+        (lambda x: None, "got NoneType"),
+        (lambda x: w(x).mean().item(), "got float"),
+        (lambda x: w(x), r"a tensor of shape \(2, 1\): take its mean"),
+        (lambda x: w(x).mean().detach(), "depends on no weight that learns"),
+    ):
+        with pytest.raises((TypeError, DataError), match=expected):
+            minimise(w, loss, one, training)
+    for batches in ([(torch.ones(1, 1),)], Stream(lambda epoch: [{"x": 1}], 1)):
+        with pytest.raises((TypeError, DataError), match="got list; a DataLoader d becomes|tuple of tensors.*got dict"):
+            minimise(w, lambda x: w(x).mean(), batches, training)
     with pytest.raises(TypeError, match="tells at least its loss"):
         train(
             lambda batch, players: {},

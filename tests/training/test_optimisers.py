@@ -193,6 +193,12 @@ def test_groups_have_settings_of_their_own():
     (a.sum() + b.sum()).backward()
     rule.step()
     assert a.item() == pytest.approx(1 - 0.5 * 2) and b.item() == pytest.approx(0.9)
+    module = nn.Linear(2, 1)
+    for given in ([{"params": module.parameters()}], [{"params": module.weight}, {"params": module.bias}],
+                  module.named_parameters(), [{"params": module.named_parameters()}]):  # fmt: skip
+        assert sum(len(group["params"]) for group in optimiser_for(Training(), given).param_groups) == 2
+    with pytest.raises(ParameterError, match="no weight to learn"):
+        optimiser_for(Training(), [])
 
 
 # ---------------------------------------------------------------------- theory on a quadratic loss

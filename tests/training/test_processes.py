@@ -1,7 +1,9 @@
 """Several processes learn what one learns from batches as large as theirs together."""
 
+import runpy
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 import torch
@@ -38,7 +40,7 @@ def learned(kind, size, folder=None, stop=None):
     kept = kind == "kept"
     training = Training(
         optimiser="adam", epochs=5, sharded=kind == "sharded" or kept, patience=100, average=0.9 if kept else None,
-        schedule="cosine" if kept else "constant", clip=1.0 if kept else None,
+        schedule="cosine" if kept or kind == "ended" else "constant", clip=1.0 if kept else None,
     )
     batches = InMemory(X, y, size=12 // size, seed=3, share=share())
 
@@ -57,8 +59,14 @@ def learned(kind, size, folder=None, stop=None):
             told.append(event)
             if len(told) == stop:
                 raise KeyboardInterrupt
+            if kind == "ended" and len(told) == 7:
+                end.set()
 
-    if kept:
+    if kind == "ended":  # the first has time until it is asked to end, the second none from the start
+        with peira.limiting(600.0 if share()[0] == 0 else 0.0) as end, peira.observing(hear):
+            minimise(net, lambda x, t: ((net(x) - t) ** 2).mean(), batches, training, seed=7)
+        assert len(told) == 7
+    elif kept:
         where = checkpointing(folder, every=0.0) if folder else contextlib.nullcontext()
         with where, peira.observing(hear):
             minimise(net, lambda x, t: ((net(x) - t) ** 2).mean(), batches, training, seed=7, evaluate=evaluate)
@@ -77,7 +85,7 @@ with join_processes("gloo") as (rank, size):
     if rank == 0:
         torch.save(weights, sys.argv[1])
 """
-KINDS = ("copied", "players", "evaluated", "sharded", "kept")
+KINDS = ("copied", "players", "evaluated", "sharded", "kept", "ended")
 
 
 @pytest.fixture(scope="module")
@@ -86,16 +94,15 @@ def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("processes")
     script = folder / "script.py"
     script.write_text(SCRIPT)
-    found = []
-    for launch in (["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"], []):
-        out = folder / f"{len(found)}.pt"
-        ran = subprocess.run(
-            [sys.executable, *launch, str(script), str(out), str(folder), *KINDS], capture_output=True, text=True,
-            timeout=240,
-        )  # fmt: skip
-        assert ran.returncode == 0, ran.stderr[-3000:]
-        found.append(torch.load(out, weights_only=True))
-    return found[::-1]
+    two, one = ([str(script), str(folder / f"{name}.pt"), str(folder), *KINDS] for name in ("two", "one"))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    ran = subprocess.run([*launch, *two], capture_output=True, text=True, timeout=240)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    threads = torch.get_num_threads()
+    with mock.patch.object(sys, "argv", one), torch.random.fork_rng():
+        runpy.run_path(one[0])
+    torch.set_num_threads(threads)
+    return [torch.load(run[1], weights_only=True) for run in (one, two)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -175,13 +175,10 @@ def test_the_warm_up_follows_the_clock_too(clock):
     assert rates == pytest.approx([min(1.0, t / 5) for t in range(10)], abs=1e-5)
 
 
-def test_a_budget_that_was_spent_before_leaves_the_weights(clock):
-    with peira.limiting(0.0):
-        net = torch.nn.Linear(1, 1)
-        before = net.weight.item()
-        player = Player(net, Training(optimiser="sgd", schedule="linear"), 10)
-        player.minimise(net(torch.ones(1, 1)).sum())
-    assert net.weight.item() == before
+@pytest.mark.parametrize("name", NAMES)
+def test_a_budget_that_was_spent_before_still_gives_the_first_update_its_rate(clock, name):
+    rates, weight = learned(clock, costs=1.0, seconds=0.0, schedule=name)
+    assert rates == [rate_factor(name, 0.0)] and weight == pytest.approx(1 - 0.02 * rates[0])  # the slope is 0.02
 
 
 def test_a_killed_training_goes_on_where_its_course_was(clock, tmp_path):

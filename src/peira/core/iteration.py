@@ -22,7 +22,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -69,11 +69,13 @@ class _Watch:
     path: tuple[str, ...] = ()
     deadline: float = math.inf
     interrupts: tuple[threading.Event, ...] = ()
+    decide: Callable[[str | None], str | None] | None = None
 
     def reason_to_stop(self) -> str | None:
+        reason = "out of time" if time.monotonic() >= self.deadline else None
         if any(interrupt.is_set() for interrupt in self.interrupts):
-            return "interrupted"
-        return "out of time" if time.monotonic() >= self.deadline else None
+            reason = "interrupted"
+        return reason if self.decide is None else self.decide(reason)
 
     def tell(
         self, kind: Kind, path: tuple[str, ...], index: int, total: int | None, values: dict, began: float
@@ -156,13 +158,38 @@ def limiting(seconds: float | None = None, *, interruptible: bool = False) -> It
 
 
 @contextmanager
+def sharing(pieces: int) -> Iterator[None]:
+    """Give the next of so many pieces of work, all of which must be done, an equal share of the time that is left."""
+    left = time_left()
+    with limiting(left / pieces) if left < math.inf else nullcontext():
+        yield
+
+
+@contextmanager
 def unlimited() -> Iterator[None]:
     """Shield work that must be done whole (the last fit, after the search was cut short) from enclosing limits."""
-    token = _watch.set(replace(_watch.get(), deadline=math.inf, interrupts=()))
+    token = _watch.set(replace(_watch.get(), deadline=math.inf, interrupts=(), decide=None))
     try:
         yield
     finally:
         _watch.reset(token)
+
+
+@contextmanager
+def deciding(decide: Callable[[str | None], str | None]) -> Iterator[None]:
+    """Let ``decide`` have the last word: asked after every step, with the reason to stop there or None, it gives the
+    one that counts."""
+    token = _watch.set(replace(_watch.get(), decide=decide))
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+def limited() -> bool:
+    """Whether a budget of time, or an interruption, may end the loops here."""
+    now = _watch.get()
+    return now.deadline < math.inf or bool(now.interrupts)
 
 
 def time_left() -> float:

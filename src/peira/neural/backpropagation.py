@@ -36,11 +36,12 @@ from torch import nn
 from .heads import Head
 
 _aten = torch.ops.aten
-SLOPES: dict[type[nn.Module], Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    nn.ReLU: lambda delta, h: _aten.threshold_backward.default(delta, h, 0),
-    nn.Tanh: _aten.tanh_backward.default,
-    nn.Sigmoid: _aten.sigmoid_backward.default,
-    nn.Identity: lambda delta, h: delta,
+# f in the place of z, and errors times f'(z) from h
+ACTIVATIONS: dict[type[nn.Module], tuple[Callable[..., torch.Tensor], Callable[..., torch.Tensor]]] = {
+    nn.ReLU: (torch.relu_, lambda errors, h: _aten.threshold_backward.default(errors, h, 0)),
+    nn.Tanh: (torch.tanh_, _aten.tanh_backward.default),
+    nn.Sigmoid: (torch.sigmoid_, _aten.sigmoid_backward.default),
+    nn.Identity: (lambda z: z, lambda errors, h: errors),
 }
 
 
@@ -73,24 +74,25 @@ def backpropagation(net: nn.Sequential, head: Head) -> Callable[..., torch.Tenso
     >>> net.output.weight.grad, net.output.bias.grad
     (tensor([[3.]]), tensor([1.]))
     """
-    dense, between = list(net)[::2], list(net)[1::2]
-    if not all(type(layer) is nn.Linear for layer in dense) or not all(type(f) in SLOPES for f in between):
+    dense, between = list(net)[::2], [type(f) for f in list(net)[1::2]]
+    if any(type(layer) is not nn.Linear for layer in dense) or any(f not in ACTIVATIONS for f in between):
         return None
     weights = [(layer.weight, layer.bias) for layer in dense]
-    slopes = [SLOPES[type(f)] for f in between]
+    activations = [ACTIVATIONS[f] for f in between]
 
     @torch.no_grad()
     def loss_and_gradient(X: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None = None) -> torch.Tensor:
         inputs = [X]  # of each layer
-        for (W, b), f in zip(weights, between, strict=False):
+        for (W, b), (f, _) in zip(weights, activations, strict=False):
             inputs.append(f(torch.addmm(b, inputs[-1], W.t())))
         W, b = weights[-1]
         loss, delta = head.loss_and_errors(torch.addmm(b, inputs[-1], W.t()), Y, w)
         for l in reversed(range(len(weights))):
             W, b = weights[l]
-            W.grad, b.grad = delta.t() @ inputs[l], delta.sum(0)
+            W.grad, b.grad = torch.mm(delta.t(), inputs[l]), delta.sum(0)
             if l:
-                delta = slopes[l - 1](delta @ W, inputs[l])
+                _, slope = activations[l - 1]
+                delta = slope(torch.mm(delta, W), inputs[l])
         return loss
 
     return loss_and_gradient

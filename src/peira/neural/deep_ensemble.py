@@ -108,7 +108,10 @@ class DeepEnsemble(PenalisedPerceptron):
             return X[rows], t[rows]
 
         places = torch.stack(order, 1)  # a row is a place in M orders: each member meets other items there
-        self._learn((places,), self._training(), seed, change=deal, evaluate=lambda aside: self._mean_loss(deal(aside)))
+        self._learn(
+            (places,), self._training(), seed, change=deal, evaluate=lambda aside: self._mean_loss(deal(aside)),
+            behind=(X, t),
+        )  # fmt: skip
 
     def _members(self) -> range:
         return range(self.n_members)

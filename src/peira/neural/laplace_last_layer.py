@@ -19,7 +19,8 @@ formula of MacKay is the shortcut (`peira.linear.BayesianLogisticRegression`).
 Certainty is thus what `BayesianRidge` and `BayesianLogisticRegression` say of the features; without hidden layers the
 method is these. The features themselves count as known, which is why far from the data it may be too sure: a relu net
 is at least never fully certain there (Kristiadi, Hein & Hennig 2020). **Use it** to add honest intervals to one net for
-next to nothing.
+next to nothing. **Not** on a few hundred rows without a larger `alpha`, or fewer updates: features that were learned by
+heart leave no noise to be seen, and intervals for numbers become far too short.
 
 Cost: T updates of the net, then N H^2 + H^3 (for C classes N (C H)^2 + (C H)^3 a step, a handful of steps).
 

@@ -103,9 +103,11 @@ class LeNet(ImageClassifier):
         data="images",
     )
     activation: Literal["scaled tanh", "tanh", "sigmoid", "relu", "leaky relu", "elu", "gelu", "swish"] = param(
-        "scaled tanh", "activation", tune=choice("scaled tanh", "relu")
+        "scaled tanh", "activation after C1, C3, C5 and F6", tune=choice("scaled tanh", "relu")
     )
-    pooling: Literal["average", "max"] = param("average", "what a map passes on", tune=choice("average", "max"))
+    pooling: Literal["average", "max"] = param(
+        "average", "what S2 and S4 keep of 2 x 2 places", tune=choice("average", "max")
+    )
 
     def _features(self, shape: tuple[int, ...]) -> nn.Module:
         def act() -> nn.Module:

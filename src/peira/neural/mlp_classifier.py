@@ -85,7 +85,7 @@ class MLPClassifier(MultilayerPerceptron, LabelSetClassifier):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            hidden_layer_sizes=(3,), activation="tanh", solver="lbfgs", alpha=1.0, max_iter=1000, random_state=0
+            hidden_layer_sizes=(3,), activation="tanh", solver="lbfgs", alpha=1.0, max_iter=300, random_state=0
         )  # fmt: skip
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

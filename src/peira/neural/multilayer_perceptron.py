@@ -217,6 +217,7 @@ class MultilayerPerceptron(PerceptronAttributes):
                     evaluate=None if aside is None else lambda: self._measure(aside),
                     rule=before.get("rule_") if once else None,
                     once=once,
+                    behind=X.stored() if thin else (),
                     gradient=None if thin else backpropagation(self.net_, self._head),
                 )
                 self._say_how_it_ended(once)

@@ -22,6 +22,12 @@ from .standardising import standardised
 LossName = Literal["squared_error", "poisson", "absolute_error", "huber", "normal", "quantile"]
 
 
+def _forecasts(net: "NumberTargets") -> bool:
+    if not net._head.forecasts:
+        raise AttributeError(f"loss={net.loss!r} gives no distribution; loss='normal' and loss='quantile' give one")
+    return True
+
+
 class NumberTargets(Regressor):
     """Base of the nets that predict numbers; a subclass gives `_outputs`.
 
@@ -41,7 +47,7 @@ class NumberTargets(Regressor):
     def _outputs(self, queries: Queries) -> torch.Tensor:
         """What the net gives for each item, float64 of shape (N, K * width of the head)."""
 
-    @available_if(lambda self: self._head.forecasts)
+    @available_if(_forecasts)
     def predict_dist(self, X: Any) -> Predictive:
         """The distribution of each target, for ``loss="normal"`` and ``"quantile"``.
 

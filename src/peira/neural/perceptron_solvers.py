@@ -8,6 +8,7 @@ as in scikit-learn. A gradient counts in the momentum by the rate at which it is
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,7 @@ def descend(
     evaluate: Callable[[], dict[str, float]] | None = None,
     rule: dict[str, Any] | None = None,
     once: bool = False,
+    behind: Batch = (),
     gradient: Loss | None = None,
 ) -> None:
     """Find the weights of ``p.net_`` by the training loop.
@@ -84,6 +86,8 @@ def descend(
         As for `minimise`.
     once : bool, default False
         One pass only.
+    behind : tuple of tensors, default ()
+        What the items stand for, as for `InMemory`.
     gradient : callable(*batch) -> tensor, optional
         The same loss by a closed form, as for `minimise`.
     """
@@ -92,7 +96,7 @@ def descend(
         training = training._replace(epochs=1)
     batches = InMemory(
         *tensors, size=training.batch_size, seed=derive(seed, 3),
-        shuffle=p.shuffle and training.batch_size is not None, share=share(),
+        shuffle=p.shuffle and training.batch_size is not None, share=share(), behind=behind,
     )  # fmt: skip
     matrices = [layer.weight for layer in p.net_.modules() if isinstance(layer, nn.Linear)]
     others = [w for w in p.net_.parameters() if all(w is not m for m in matrices)]
@@ -106,8 +110,9 @@ def descend(
     if falls:
         dealt = slowing = _Slowing(batches, p.learning_rate_init, p.power_t, p.t_)
         groups = [group | {"lr": slowing.rate} for group in groups or ()]
-    with limiting() as end:
-        if training.optimiser == "lbfgs" and p.training is None:
+    counted = training.optimiser == "lbfgs" and p.training is None
+    with limiting() if counted else nullcontext(Event()) as end:
+        if counted:
             loss = _counted(loss, p.max_fun, end)
         player = minimise(
             p.net_, loss, dealt, training, owner=p, seed=derive(seed, 4), evaluate=evaluate, parameters=groups,
@@ -144,7 +149,7 @@ class _Slowing:
 
     def __init__(self, batches: InMemory, first: float, power: float, seen: int) -> None:
         self.batches, self.first, self.power, self.seen = batches, first, power, seen
-        self.tensors, self.rate = batches.tensors, torch.tensor(first, dtype=torch.float64)
+        self.origin, self.rate = batches.origin, torch.tensor(first, dtype=torch.float64)
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -60,6 +60,10 @@ class SparseRows:
         some.shift, some.X = self.shift, self.X[rows if isinstance(rows, slice) else rows.numpy(force=True)]
         return some
 
+    def stored(self) -> tuple[torch.Tensor, ...]:
+        """All there is of the rows: the stored numbers, where they stand, and what was taken from each column."""
+        return (*(torch.from_numpy(part) for part in (self.X.data, self.X.indices, self.X.indptr)), self.shift)
+
     def dense(self) -> torch.Tensor:
         """The rows as a tensor of shape (N, D)."""
         return torch.from_numpy(self.X.toarray()) - self.shift

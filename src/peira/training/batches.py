@@ -8,8 +8,9 @@ would have come next.
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from peira.core.errors import DataError
@@ -20,7 +21,7 @@ GATHERED = 1 << 22  # bytes of rows that are gathered at a time; a small batch i
 
 
 class Batches(Protocol):
-    """Where a training gets its batches."""
+    """Where a training gets its batches; tensors ``origin``, if there are any, tell data apart."""
 
     def __len__(self) -> int:
         """Batches of an epoch."""
@@ -36,7 +37,7 @@ class InMemory:
 
     Parameters
     ----------
-    *tensors : tensor of shape (N, ...)
+    *tensors : tensor or array of shape (N, ...)
         Inputs, targets, weights: whatever the loss takes, an item a row.
     size : int, optional
         Items of a batch; all of them without it.
@@ -49,6 +50,8 @@ class InMemory:
     share : (rank, size) of ints, default (0, 1)
         Which of several processes this is. Each takes its rows of a batch ``size`` times as large; a last batch that
         is not whole is then left out, another one in each epoch.
+    behind : sequence of tensors, default ()
+        What items stand for that are only numbers of it. Nothing is dealt from it here: a checkpoint belongs to it.
 
     Raises
     ------
@@ -64,7 +67,9 @@ class InMemory:
         shuffle: bool = True,
         change: Callable[[Batch, torch.Generator], Batch] | None = None,
         share: tuple[int, int] = (0, 1),
+        behind: Iterable[torch.Tensor] = (),
     ) -> None:
+        tensors = tuple(map(torch.as_tensor, tensors))
         self.N = len(tensors[0])
         if any(len(t) != self.N for t in tensors):
             raise DataError(f"the parts of a batch differ in length: {', '.join(str(len(t)) for t in tensors)} items")
@@ -75,6 +80,7 @@ class InMemory:
         if self.size * self.processes > self.N:
             raise DataError(f"{self.N} items are too few for {self.processes} processes, each of which needs one")
         self.tensors, self.seed, self.shuffle, self.change = tensors, seed, shuffle, change
+        self.origin = (*tensors, *behind)
         row = sum(t[:1].numel() * t.element_size() for t in tensors)
         self._gathered = self.size * max(1, GATHERED // max(1, row * self.size))
 
@@ -115,7 +121,8 @@ class Stream:
     Parameters
     ----------
     begin : callable(epoch) -> iterable of batches
-        Begins the epoch of that number. For a training that can be resumed it gives the same batches each time.
+        Begins the epoch of that number: tuples of tensors, or tensors alone where the loss takes one. For a training
+        that can be resumed it gives the same batches each time.
     length : int
         Batches of an epoch.
     """
@@ -128,4 +135,12 @@ class Stream:
 
     def epoch(self, index: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from the one numbered ``start`` on."""
-        return islice(iter(self.begin(index)), start, self.length)
+        return map(_as_batch, islice(iter(self.begin(index)), start, self.length))
+
+
+def _as_batch(given: Any) -> Batch:
+    if isinstance(given, torch.Tensor | np.ndarray):
+        given = (given,)
+    if not isinstance(given, tuple | list):
+        raise DataError(f"a batch is a tuple of tensors, which are what the loss takes; got {type(given).__name__}")
+    return tuple(torch.as_tensor(part) if isinstance(part, np.ndarray) else part for part in given)

@@ -130,7 +130,7 @@ def open_checkpoint(training: Training, seed: int, nets: dict[str, nn.Module], b
         return Checkpoint(None, 0.0, "")
     folder.trainings += 1
     sizes = [(name, n, tuple(t.shape)) for name, net in nets.items() for n, t in net.state_dict().items()]
-    mark = _digest(training, seed, len(batches), sizes, *getattr(batches, "tensors", ()))
+    mark = _digest(training, seed, len(batches), sizes, *getattr(batches, "origin", ()))
     return Checkpoint(folder.path / f"training-{folder.trainings}.safetensors", folder.every, mark)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 _HUGE = 1e10  # no activation of a net that learns is as large
+_LARGE = 1e4  # nor is a weight of it
 
 
 def explain(nets: dict[str, nn.Module], again: Callable[[], Any], losses: list[float]) -> str:
@@ -37,8 +38,13 @@ def explain(nets: dict[str, nn.Module], again: Callable[[], Any], losses: list[f
         where = f"the layer {_of(player, nets)}{name!r} ({type(layer).__name__})"
         if came:
             return f"{where} was given values that are not finite: look at the data, and standardise them"
-        grew = "; the loss had grown before, so lower learning_rate, or set clip" if _grew(losses) else ""
-        return f"{where} is the first whose output is not finite{grew}"
+        size = max(float(w.detach().abs().max()) for n in nets.values() for w in n.parameters() if w.numel())
+        why = (
+            "the loss had grown before, so lower learning_rate, or set clip" if _grew(losses) else
+            f"weights have grown to {size:.0e}, so lower learning_rate, or set clip" if size > _LARGE else
+            "what it was given is finite, so what it computes is undefined there, or too large for its type"
+        )  # fmt: skip
+        return f"{where} is the first whose output is not finite: {why}"
     if largest and max(largest.values()) > _HUGE:
         name = max(largest, key=largest.__getitem__)
         return (

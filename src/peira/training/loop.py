@@ -44,11 +44,11 @@ from .checkpoint import open_checkpoint
 from .failure import explain
 from .layer_statistics import layer_statistics, layers_due
 from .player import NotFiniteError, Player
-from .processes import gather_weights, mean_over_processes
-from .progress import Progress, set_weights, weights
+from .processes import ending_together, gather_weights, mean_over_processes
+from .progress import Progress, detached, set_weights, weights
 from .training import Training
 
-Terms = dict[str, torch.Tensor]
+Terms = dict[str, Any]  # numbers, or tensors of one number
 COPIED = 50  # updates between copies of the weights, to go back to
 
 
@@ -60,7 +60,7 @@ def minimise(
     *,
     owner: Any = None,
     seed: int = 0,
-    evaluate: Callable[[], dict[str, float]] | None = None,
+    evaluate: Callable[[], Any] | None = None,
     parameters: Any = None,
     rule: dict[str, Any] | None = None,
     gradient: Callable[..., torch.Tensor] | None = None,
@@ -71,10 +71,11 @@ def minimise(
     ----------
     net : Module
         Changed in place.
-    loss : callable(*batch) -> tensor, or (tensor, dict of str to tensor)
+    loss : callable(*batch) -> tensor, or (tensor, dict of str to number or tensor)
         The mean loss of the items of a batch, and terms of it to be told beside it. It runs the net.
     batches, training, owner, seed, evaluate
-        As in `train`.
+        As in `train`. How large a batch is, and what is put aside, follows from ``batches`` and ``evaluate``, not from
+        the training's ``batch_size`` and ``validation_fraction``, which are for methods.
     parameters : iterable, optional
         What of the net is to change (all, without it), as for a torch optimiser.
     rule : dict, optional
@@ -114,14 +115,14 @@ def train(
     *,
     owner: Any = None,
     seed: int = 0,
-    evaluate: Callable[[], dict[str, float]] | None = None,
+    evaluate: Callable[[], Any] | None = None,
 ) -> None:
     """Run the training loop.
 
     Parameters
     ----------
-    step : callable(batch, players) -> dict of str to tensor
-        Learns from one batch; gives what is to be told of it, as tensors without a graph. The first is the loss that
+    step : callable(batch, players) -> dict of str to number or tensor
+        Learns from one batch; gives what is to be told of it. The first is the loss that
         `Training.patience` watches when nothing is evaluated.
     players : dict of str to Player
         Who learns.
@@ -132,14 +133,16 @@ def train(
         Gets ``history_`` (a value for each epoch), ``n_iter_`` (epochs) and ``stopped_``.
     seed : int, default 0
         Of all chance inside.
-    evaluate : callable() -> dict of str to float, optional
-        Measures the nets, in evaluation mode, on data that were put aside; its first value is to become small. The
-        weights that were best by it are those that stay.
+    evaluate : callable() -> dict of str to float, or float, optional
+        Measures the nets, in evaluation mode, on data that were put aside; its first value, or the only one, which is
+        then the loss, is to become small. The weights that were best by it are those that stay.
 
     Raises
     ------
     LearningError
         If the loss is no number before any weight has changed.
+    DataError
+        If it is not one number, or depends on no weight that learns.
     UnreadableError
         If the folder of `checkpointing` holds the checkpoint of another training.
 
@@ -149,10 +152,15 @@ def train(
         If the loss stopped being a number: with the update, the layer and the likely cause. The weights go back to the
         last copy of them whose loss was a number; there is one every 50 updates.
     """
+    if not hasattr(batches, "epoch"):
+        raise TypeError(
+            f"batches come from InMemory(X, y, size=..., seed=...) or Stream(begin, length), got "
+            f"{type(batches).__name__}; a DataLoader d becomes Stream(lambda epoch: d, len(d))"
+        )
     device = next(iter(players.values())).weights[0].device
     run = Progress(updates_of(training, batches))
     nets = {name: player.net for name, player in players.items()}
-    with private_chance(seed, device):
+    with private_chance(seed, device), ending_together():
         checkpoint = open_checkpoint(training, seed, nets, batches)
         if (state := checkpoint.read()) is not None:
             run.load(state, players, device)
@@ -221,7 +229,7 @@ def updates_of(training: Training, batches: Batches) -> int:
 def _step(batch: Batch, players: dict[str, Player]) -> Terms:
     player, N = players["net"], len(batch[0])
     if player.gradient is not None and not player.rehearses:
-        return {"loss": player.follow(*batch)}
+        return {"loss": player.descend(*batch)}
     size = player.training.micro_batch or N
     told: Terms = {}
     for part in [batch] if size >= N else zip(*(t.split(size) for t in batch), strict=True):
@@ -229,7 +237,7 @@ def _step(batch: Batch, players: dict[str, Player]) -> Terms:
         loss, terms = _loss_and_terms(player(*part))
         player.backward(loss if share == 1 else loss * share)
         for name, term in {"loss": loss, **terms}.items():
-            told[name] = term.detach() if share == 1 else told.get(name, 0.0) + share * term.detach()
+            told[name] = term if share == 1 else told.get(name, 0.0) + share * detached(term)
     player.update()
     return told
 
@@ -244,7 +252,7 @@ def _search(batch: Batch, players: dict[str, Player]) -> Terms:
             return 1e3 * (1 + told["loss"].abs())  # a trial too far: worse than the start, and level
         player.backward(loss)
         if not told:
-            told.update({name: term.detach() for name, term in {"loss": loss, **terms}.items()})
+            told.update({name: detached(term) for name, term in {"loss": loss, **terms}.items()})
         return loss
 
     player.search(closure)
@@ -265,7 +273,9 @@ def _judge(run: Progress, evaluate: Callable, players: dict[str, Player], traini
     with ExitStack() as answering, torch.no_grad():
         for player in players.values():
             answering.enter_context(player.answering())
-        values = mean_over_processes({name: float(value) for name, value in evaluate().items()})
+        told = evaluate()
+        told = told if isinstance(told, dict) else {"loss": told}
+        values = mean_over_processes({name: float(value) for name, value in told.items()})
         run.judge(next(iter(values.values())), players, training, keep=True)
     for step in steps:
         step.record(**{f"validation_{name}": value for name, value in values.items()})
@@ -322,3 +332,7 @@ def _rates(players: dict[str, Player]) -> dict[str, float]:
 def _set_mode(nets: dict[str, nn.Module], *, learning: bool) -> None:
     for net in nets.values():
         net.train(learning)
+        if learning and not all(w.requires_grad for w in net.parameters()):
+            for part in net.modules():
+                if (held := list(part.parameters())) and not any(w.requires_grad for w in held):
+                    part.eval()  # what is frozen stays as it is: its means of batches too

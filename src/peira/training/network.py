@@ -9,7 +9,7 @@ Everything else is the training loop's.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -61,6 +61,7 @@ class Network(Method):
         shuffle: bool = True,
         held_out: torch.Tensor | None = None,
         evaluate: Callable[[Batch], dict[str, float]] | None = None,
+        behind: Iterable[torch.Tensor] = (),
     ) -> None:
         """Find the weights.
 
@@ -79,6 +80,8 @@ class Network(Method):
             The items to choose the best weights by; without it, the training's share of them at random.
         evaluate : callable(held-out tensors) -> dict, optional
             What is measured on them, the first to become small; the loss without it.
+        behind : sequence of tensors, default ()
+            What items stand for that are only numbers of it, as for `InMemory`.
         """
         device = self._device()
         N = len(tensors[0])
@@ -106,6 +109,7 @@ class Network(Method):
             shuffle=shuffle and training.batch_size is not None,
             change=change,
             share=share(),
+            behind=behind,
         )
         minimise(self.net_, self._objective, batches, training, owner=self, seed=derive(seed, 4), evaluate=measure)
 

@@ -58,6 +58,7 @@ def optimiser_for(training: Training, parameters: Iterable[torch.nn.Parameter]) 
     ----------
     training : Training
     parameters : iterable of torch Parameters, or of dicts with the entry "params" and settings of their own
+        Each with or without its name, as torch's optimisers take them.
 
     Returns
     -------
@@ -66,11 +67,14 @@ def optimiser_for(training: Training, parameters: Iterable[torch.nn.Parameter]) 
     Raises
     ------
     ParameterError
-        For a setting that the rule has no place for.
+        For a setting that the rule has no place for, or if there is nothing to learn.
     """
-    groups = list(parameters)
+    groups = [g | {"params": _listed(g["params"])} if isinstance(g, dict) else g for g in parameters]
     flat = [p for g in groups for p in (g["params"] if isinstance(g, dict) else [g])]
-    fused = bool(flat) and all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in flat)
+    flat = [p[1] if isinstance(p, tuple) else p for p in flat]
+    if not flat:
+        raise ParameterError("there is no weight to learn: none was named, or none asks for a gradient (requires_grad)")
+    fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in flat)
     t, rule = training, training.optimiser
     common: dict[str, Any] = {"lr": t.learning_rate or RATES[rule]}
     for name in _NO_PLACE.get(rule, ()):
@@ -94,6 +98,10 @@ def optimiser_for(training: Training, parameters: Iterable[torch.nn.Parameter]) 
         return Adagrad(groups, **common, eps=_or(t.epsilon, 1e-10))
     betas = (t.momentum, _or(t.decay, 0.999))
     return (Adam if rule == "adam" else AdamW)(groups, **common, betas=betas, eps=_or(t.epsilon, 1e-8))
+
+
+def _listed(params: Any) -> list[Any]:
+    return [params] if isinstance(params, torch.Tensor) else list(params)
 
 
 def _or(given: float | None, usual: float) -> float:

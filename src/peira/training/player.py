@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from peira.core.errors import DataError
+
 from .layer_statistics import layers_due
 from .optimisers import optimiser_for
 from .processes import across_processes, dealt_like, gathered, whole
@@ -102,10 +104,11 @@ class Player:
         NotFiniteError
             If the loss is no number, before anything has changed.
         """
+        self._forget()  # what the losses of other players left here
         self.backward(loss)
         self.update()
 
-    def follow(self, *batch: torch.Tensor) -> torch.Tensor:
+    def descend(self, *batch: torch.Tensor) -> torch.Tensor:
         """Change the weights once, against the gradient by its closed form; the loss that it had.
 
         Raises
@@ -124,6 +127,8 @@ class Player:
         """Add the gradient of a loss, of a part of a batch, to what `update` will follow."""
         if self.rehearses:
             return
+        if not self.done:
+            _require_loss(loss)
         if self._looks and not math.isfinite(loss.item()):
             raise NotFiniteError
         (self.scaler.scale(loss) if self.scaler else loss).backward()
@@ -236,6 +241,19 @@ class Player:
         self.optimiser.load_state_dict({"state": state, "param_groups": rule["param_groups"]})
         for group, settings in zip(self.optimiser.param_groups, own, strict=True):
             group.update(settings)
+
+
+def _require_loss(loss: Any) -> None:
+    """Say what a loss is to one who gives something else."""
+    if not isinstance(loss, torch.Tensor):
+        raise TypeError(f"a loss is a tensor of one number with its graph, got {type(loss).__name__}")
+    if loss.numel() != 1:
+        raise DataError(f"a loss is one number, got a tensor of shape {tuple(loss.shape)}: take its mean")
+    if not loss.requires_grad:
+        raise DataError(
+            "the loss depends on no weight that learns: it was detached or computed without gradients, or what it "
+            "depends on is frozen"
+        )
 
 
 class _Objective(nn.Module):

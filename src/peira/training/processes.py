@@ -2,17 +2,23 @@
 
 ``torchrun --nproc-per-node 2 script.py`` starts the same script twice. The script says `join_processes` once; from then
 on each training takes its share of every batch, and torch's DistributedDataParallel (or, for weights that exceed one
-device, its fully sharded form) makes the gradients common.
+device, its fully sharded form) makes the gradients common. Where a budget or an interruption ends the training, it does
+so after the same update in all: the first process says when.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed as dist
 from torch import nn
+
+from peira.core.iteration import deciding, limited, unlimited
+
+Said = TypeVar("Said", bool, int, float)
+_REASONS = (None, "interrupted", "out of time")
 
 
 @contextmanager
@@ -68,13 +74,23 @@ def across_processes(net: nn.Module, *, sharded: bool = False) -> nn.Module:
     return nn.parallel.DistributedDataParallel(net, device_ids=[device] if device.type == "cuda" else None)
 
 
-def agreed(said: bool) -> bool:
+def agreed(said: Said) -> Said:
     """What the first of several processes says, in all of them: their clocks differ, their steps must not."""
     if share()[1] == 1:
         return said
-    told = torch.tensor(float(said), device="cuda" if torch.cuda.is_available() else "cpu")
+    told = torch.tensor(said, dtype=torch.float64, device="cuda" if torch.cuda.is_available() else "cpu")
     dist.broadcast(told, 0)
-    return bool(told)
+    return type(said)(told.item())
+
+
+@contextmanager
+def ending_together() -> Iterator[None]:
+    """Let the loops inside end in all processes when a budget, or an interruption, ends them in the first one."""
+    if share()[1] == 1:
+        yield
+        return
+    with deciding(lambda why: _REASONS[agreed(_REASONS.index(why))]) if agreed(limited()) else unlimited():
+        yield
 
 
 def gathered(dealt: Any) -> Any:

@@ -16,6 +16,11 @@ LOOK = 32  # updates between looks at the losses on a device that would have to 
 _SMALLEST = 1e-6  # of the learning rate, as a share of the first, below which a plateau ends the training
 
 
+def detached(value: Any) -> Any:
+    """A number, as a tensor without its graph if it is a tensor."""
+    return value.detach() if isinstance(value, torch.Tensor) else value
+
+
 class Tally:
     """Means of what the updates of an epoch told."""
 
@@ -25,7 +30,7 @@ class Tally:
         self.latest: dict[str, float] = {}
         self.recent: deque[float] = deque(maxlen=100)
 
-    def add(self, terms: dict[str, torch.Tensor], *, look: bool) -> None:
+    def add(self, terms: dict[str, Any], *, look: bool) -> None:
         """Count one update. Looking turns numbers into Python's, which waits for the device.
 
         Raises
@@ -37,9 +42,9 @@ class Tally:
             raise TypeError("a step tells at least its loss: a dictionary that begins with it")
         self.n += 1
         if look:
-            self.latest = terms = {name: float(value) for name, value in terms.items()}
+            self.latest = terms = {name: float(detached(value)) for name, value in terms.items()}
         for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
+            self.sums[name] = self.sums.get(name, 0.0) + detached(value)
         if look or self.n % LOOK == 0:
             first = next(iter(terms))
             if not math.isfinite(self.sums[first]):  # nor is any sum with what is no number in it

@@ -18,7 +18,7 @@ Reference: L. Smith (2017), Cyclical learning rates for training neural networks
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -53,9 +53,9 @@ class RateCurve:
         Where the smoothed loss is least: an upper bound for any course of the rate.
     """
 
-    rates: tuple[float, ...]
-    losses: tuple[float, ...]
-    smoothed: tuple[float, ...]
+    rates: tuple[float, ...] = field(repr=False)
+    losses: tuple[float, ...] = field(repr=False)
+    smoothed: tuple[float, ...] = field(repr=False)
     suggestion: float
     minimum: float
 

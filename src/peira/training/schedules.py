@@ -18,8 +18,9 @@ updates and of time,
 .. math:: s = \max \, (u / U, \; t / T)
 
 with t seconds since the first update, of the T that there were then. So a net that is given half a minute ends it at
-the rate at which a course ends; one that has time enough learns, to the last bit, as without a budget; and a constant
-rate never looks at the clock. A training that goes on from a checkpoint at a share :math:`s_0` that time had brought
+the rate at which a course ends; one that has time enough learns, to the last bit, as without a budget; one whose time
+was spent before its first update still makes that one, at the rate with which its course begins; and a constant rate
+never looks at the clock. A training that goes on from a checkpoint at a share :math:`s_0` that time had brought
 about divides what is left, :math:`1 - s_0`, among the updates and the time that are left now; a budget that was spent
 is over, and the course then stands again where the updates do.
 """
@@ -29,7 +30,7 @@ import time
 
 from peira.core.iteration import time_left
 
-from .processes import mean_over_processes
+from .processes import agreed
 
 
 class Course:
@@ -63,12 +64,12 @@ class Course:
     def _of_time(self) -> float:
         now = time.monotonic()
         if self._clock is None:
-            self._clock = now, time_left()
+            self._clock = now, agreed(time_left())
+            return 0.0  # also where nothing is left: a first update of no length would teach nothing
         began, seconds = self._clock
         if seconds == math.inf:
             return 0.0
-        spent = (now - began) / seconds if now - began < seconds else 1.0
-        return mean_over_processes({"spent": spent})["spent"]  # they all learn at one rate
+        return agreed((now - began) / seconds if now - began < seconds else 1.0)  # they all learn at one rate
 
 
 def rate_factor(schedule: str, s: float, warmup: float = 0.0, step: float = 0.0) -> float:
