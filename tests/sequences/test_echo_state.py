@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from peira.experience.sequences import Sequences
-from peira.sequences import EchoStateClassifier, EchoStateForecaster, EchoStateTagger, LiquidStateClassifier
+from peira.linear import BayesianLinearRegression
+from peira.sequences import (
+    EchoStateClassifier,
+    EchoStateForecaster,
+    EchoStateRegressor,
+    EchoStateTagger,
+    LiquidStateClassifier,
+)
 from peira.sequences.echo_state_loop import spread_ahead
 
 
@@ -203,7 +210,7 @@ def test_what_a_classifier_reads_are_means_over_sections(seed, given):
 def test_many_sequences_are_read_in_groups(seed, monkeypatch):
     X, y = frequencies(seed)
     whole = EchoStateClassifier(units=10, alpha=0.1, random_state=seed).fit(X, y)
-    monkeypatch.setattr("peira.sequences.reservoir_classifier.GROUP", 7)
+    monkeypatch.setattr("peira.sequences.reservoir_reading.GROUP", 7)
     parts = EchoStateClassifier(units=10, alpha=0.1, random_state=seed).fit(X, y)
     np.testing.assert_allclose(parts.predict_proba(X), whole.predict_proba(X), rtol=1e-8)
 
@@ -214,6 +221,39 @@ def test_a_classifier_tells_frequencies_apart(seed):
     model = EchoStateClassifier(units=50, random_state=seed).fit(X, y)
     assert model.score([X_new[i] for i in long], y_new[long]) > 0.9
     assert model.predict_dist(X_new).log_prob(y_new).mean() > np.log(0.5) + 0.2
+
+
+@pytest.mark.parametrize("sections", [1, 4])
+def test_a_regressor_is_bayesian_regression_on_what_is_read(seed, sections):
+    X, y = frequencies(seed, 30)  # of 11 and of 44 numbers
+    Y = np.c_[y, [len(x) / 10 for x in X]]
+    given = {"units": 10, "sections": sections, "alpha": 0.3, "standardise": False, "random_state": seed}
+    model = EchoStateRegressor(**given).fit(X[:20], Y[:20])
+    Z = np.concatenate([z.numpy() for z in model._all_read(model._queries(X))])
+    other = BayesianLinearRegression(alpha=0.3).fit(Z[:20], Y[:20]).predict_dist(Z[20:])
+    said, variance = model.predict_dist(X[20:]), other.scale**2 / (other.scale**2)[0]
+    np.testing.assert_allclose(said.mean, other.mean, rtol=1e-6, atol=1e-8)
+    np.testing.assert_array_equal(said.df, other.df)
+    np.testing.assert_allclose(said.scale**2 / (said.scale**2)[0], variance, rtol=1e-6)
+    far = []  # of each sequence in units of what was promised by a model that had not seen it
+    for n in range(20):
+        alone = EchoStateRegressor(**given).fit([X[i] for i in range(20) if i != n], np.delete(Y[:20], n, 0))
+        promised = alone.predict_dist([X[n]])
+        far.append((Y[n] - promised.mean[0]) ** 2 / promised.scale[0] ** 2 * alone.noise_)
+    np.testing.assert_allclose(model.noise_, np.mean(far, 0), rtol=1e-6)
+
+
+def test_a_regressor_reads_the_pitch_and_knows_how_well(seed):
+    rng = np.random.default_rng(seed)
+    pitch = rng.uniform(0.2, 0.6, 300)
+    X = [np.sin(f * np.arange(n) + rng.uniform(0, 6)) for f, n in zip(pitch, rng.integers(20, 60, 300), strict=True)]
+    y = pitch + 0.02 * rng.normal(size=300)
+    model = EchoStateRegressor(units=50, alpha=0.01, random_state=seed).fit(X[:150], y[:150])
+    assert model.score(X[150:], pitch[150:]) > 0.9
+    low, high = model.predict_dist(X[150:]).interval(0.9)
+    assert 0.75 < np.mean((low <= y[150:]) & (y[150:] <= high)) < 0.99
+    noise = [rng.normal(size=30)]  # unlike all that it has learned from
+    assert model.predict_dist(noise).std[0] > 1.5 * np.median(model.predict_dist(X[150:]).std)
 
 
 def echoes(seed, N=20, lag=2):
@@ -249,11 +289,14 @@ def test_a_delay_reads_the_state_that_much_later(seed):
 def test_weights_of_sequences_are_repetitions(seed):
     X, y = frequencies(seed, 12)
     counts = np.random.default_rng(seed).integers(1, 3, 12)
-    again = [X[i] for i in np.repeat(np.arange(12), counts)]
+    repeated = np.repeat(np.arange(12), counts)
+    again = [X[i] for i in repeated]
     given = {"units": 6, "alpha": 0.1, "standardise": False, "random_state": seed}
     a = EchoStateClassifier(**given).fit(X, y, counts).predict_proba(X)
-    b = EchoStateClassifier(**given).fit(again, np.repeat(y, counts)).predict_proba(X)
+    b = EchoStateClassifier(**given).fit(again, y[repeated]).predict_proba(X)
     np.testing.assert_allclose(a, b, rtol=1e-6)
+    a, b = (EchoStateRegressor(**given).fit(*each).predict_dist(X) for each in ((X, y, counts), (again, y[repeated])))
+    np.testing.assert_allclose(np.c_[a.mean, a.std], np.c_[b.mean, b.std], rtol=1e-6)
     labels = [x > 0 for x in X]
     a = EchoStateTagger(**given).fit(X, labels, counts).predict_dist(X).probs
     b = EchoStateTagger(**given).fit(again, [x > 0 for x in again]).predict_dist(X).probs

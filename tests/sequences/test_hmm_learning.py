@@ -7,6 +7,7 @@ import pytest
 from scipy.special import gammaln, logsumexp, multigammaln
 from sklearn.exceptions import ConvergenceWarning
 
+from peira.core.iteration import limiting
 from peira.sequences import (
     GMMHMM,
     CategoricalHMM,
@@ -217,6 +218,16 @@ def test_classifiers_tell_orders_apart(seed):
     texts = ["ab" * 6, "ba" * 6, "aabb" * 3, "bbaa" * 3]
     symbols = SymbolHMMClassifier(4, n_init=8, random_state=seed, n_iter=300).fit(texts, [0, 0, 1, 1])
     assert symbols.predict([*texts, "abzab"]).tolist()[:4] == [0, 0, 1, 1]
+
+
+def test_a_spent_budget_leaves_a_model_of_every_class(seed):
+    rng = np.random.default_rng([seed, 11])
+    X, y = [rng.normal(4.0 * c, 1, 20) for c in (0, 0, 1, 2)], [0, 0, 1, 2]
+    with limiting(0.0):
+        model = HMMClassifier(2, random_state=seed).fit(X, y)
+    assert model.stopped_ == "out of time" and [m.n_iter_ for m in model.models_] == [1, 1, 1]
+    np.testing.assert_allclose(model.class_prior_, [0.5, 0.25, 0.25])
+    assert model.predict(X).tolist() == y
 
 
 def test_counts_that_are_none_and_starts_that_do_not_fit_are_refused():

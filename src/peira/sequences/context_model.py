@@ -189,9 +189,9 @@ def ragged(opened: Queries) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _looks_like_words(X: Any) -> bool:
-    """Whether X is a list of lists that begin with texts, which a dictionary codes faster than sorting does."""
-    lists = isinstance(X, list) and bool(X) and all(type(part) is list for part in X)
-    return lists and all(type(part[0]) is str for part in X if part)
+    """Whether X is a list of lists, the first of texts, which a dictionary codes faster than sorting does."""
+    lists = isinstance(X, list) and set(map(type, X)) == {list}
+    return lists and type(next((part[0] for part in X if part), "")) is str
 
 
 def _coded(X: list[list[str]]) -> tuple[Queries, np.ndarray] | None:

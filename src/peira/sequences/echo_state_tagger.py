@@ -29,10 +29,11 @@ from ..core.kinds.tagger import Tagger
 from ..numerics.ragged import owners, starts
 from .echo_state import EchoStateMethod, beginnings
 from .reservoir import Reservoir
-from .reservoir_readout import Calibration, Sums, ridge
+from .reservoir_reading import ReservoirReader
+from .reservoir_readout import check_sharpness
 
 
-class EchoStateTagger(EchoStateMethod, Tagger):
+class EchoStateTagger(EchoStateMethod, ReservoirReader, Tagger):
     """Labels of steps, read linearly from an echo state network.
 
     Attributes
@@ -90,22 +91,14 @@ class EchoStateTagger(EchoStateMethod, Tagger):
         self
         """
         data = self._begin(X, y, sample_weight)
-        reservoir, U = self._prepare(data)
         self.delay_ = int(self.delay)
-        codes, C = data.codes.cpu(), len(data.classes)
         w = None if data.w is None else data.w.cpu()[owners(data.lengths.cpu())]
-        sums, rows_to_judge = Sums(self._features(reservoir), C), Calibration(len(U))
-        for rows, Z in self._read(reservoir, U, data.lengths):
-            weights, block = None if w is None else w[rows], codes[rows]
-            sums.add((Z, torch.nn.functional.one_hot(block, C).to(Z)), weights)
-            rows_to_judge.add(rows, Z, block, weights)
-        readout = ridge(sums, self.alpha)
-        self._keep(reservoir, readout)
+        indicators = data.codes.cpu()[:, None] == torch.arange(len(data.classes))
+        readout, rows_to_judge = self._learn(data, indicators, w)
         self.sharpness_ = rows_to_judge.sharpness(readout)
         return self
 
     def _read(self, reservoir: Reservoir, U: np.ndarray, lengths: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
-        """What is read at each step, a block of steps at a time, of shape (n, H + D)."""
         lengths, d = lengths.cpu(), self.delay_
         if not d:
             for rows, S in reservoir.blocks(U, beginnings(lengths)):
@@ -122,17 +115,11 @@ class EchoStateTagger(EchoStateMethod, Tagger):
             yield at, torch.from_numpy(np.concatenate([found, U[at]], 1))
 
     def _log_probs(self, queries: Queries) -> torch.Tensor:
-        reservoir, U = self._restored(), self._standardised(queries)
-        B, b = torch.from_numpy(self.readout_), torch.from_numpy(self.intercept_)
-        S = torch.cat([Z @ B + b for _, Z in self._read(reservoir, U, queries.lengths)])
-        return (self.sharpness_ * S).log_softmax(1).to(queries.device)
+        return (self.sharpness_ * self._said(queries)).log_softmax(1)
 
     def _check_learned(self) -> None:
         super()._check_learned()
-        if not self.__sklearn_is_fitted__():
-            return
-        beta, d = getattr(self, "sharpness_", None), getattr(self, "delay_", None)
-        if not isinstance(beta, float) or not 0 < beta < 1e6 or len(self.intercept_) != len(self.classes_):
-            raise UnreadableError("a stored EchoStateTagger needs a positive sharpness_, and a score for each label")
+        check_sharpness(self)
+        d = getattr(self, "delay_", None)
         if type(d) is not int or not 0 <= d <= 1_000_000:
             raise UnreadableError(f"delay_ of a stored EchoStateTagger must be a whole number, got {d!r}")

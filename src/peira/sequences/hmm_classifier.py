@@ -32,7 +32,7 @@ from ..core import (
     param,
 )  # fmt: skip
 from ..core.inputs import Queries
-from ..core.iteration import iterate
+from ..core.iteration import iterate, sharing
 from ..core.seeds import derive
 from .baum_welch import Steps, evaluate
 from .categorical_hmm import CategoricalHMM
@@ -93,20 +93,28 @@ class MarkovClassifier(ProbabilisticClassifier):
         self._require_classes(data)
         values, lengths = self._values(data), data.lengths.numpy(force=True)
         w = np.ones(len(lengths)) if data.w is None else data.w.numpy(force=True)
-        codes, owner = data.codes.numpy(force=True), np.repeat(np.arange(len(lengths)), lengths)
-        self.models_, shares, late = [], [], []
-        for step in iterate(self, len(data.classes), name="classes"):
-            c = step.index
+        codes, owner, C = data.codes.numpy(force=True), np.repeat(np.arange(len(lengths)), lengths), len(data.classes)
+
+        def learned(c: int) -> HiddenMarkovModel:
             mine = (codes == c) & (w > 0)
             part = Part(self._lesson(values[mine[owner]]), lengths[mine])
             model = self._model(derive(data.seed, c), self.tol * int(lengths[mine].sum()))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                self.models_.append(model.fit(part, sample_weight=None if data.w is None else w[mine]))
-            shares.append(w[mine].sum())
-            step.record(log_posterior=model.restarts_.max())
-            late += [] if model.converged_ or model.stopped_ != "max_iter" else [str(data.classes[c])]
-        p = np.array(shares) if self.class_prior == "counts" else np.ones(len(shares))
+            return model.fit(part, sample_weight=None if data.w is None else w[mine])
+
+        self.models_ = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            for step in iterate(self, C, name="classes"):
+                with sharing(C - step.index):
+                    self.models_.append(learned(step.index))
+                step.record(log_posterior=self.models_[-1].restarts_.max())
+            self.models_ += [learned(c) for c in range(len(self.models_), C)]  # one step each, so as to have a say
+        late = [
+            str(label)
+            for label, model in zip(data.classes, self.models_, strict=True)
+            if not model.converged_ and model.stopped_ == "max_iter"
+        ]
+        p = np.bincount(codes, w, C) if self.class_prior == "counts" else np.ones(C)
         self.class_prior_ = p / p.sum()
         if late and self.tol > 0:
             warnings.warn(

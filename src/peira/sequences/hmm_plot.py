@@ -46,6 +46,7 @@ def plot_states(model: Any, X: Any, ax: Any = None) -> Any:
     if symbols is not None:
         seen = np.flatnonzero(shown[:, 0] >= 0)
         ax.plot(seen, shown[seen, 0], ".", color="black", markersize=3)
+        ax.set_ylim(-0.5, len(symbols) - 0.5)
         if len(symbols) <= 30:
             ax.set_yticks(np.arange(len(symbols)), [str(s) for s in symbols])
     else:
@@ -82,7 +83,7 @@ def _bands(ax: Any, path: np.ndarray, sure: np.ndarray) -> None:
             ax.text((a + b - 1) / 2, 1.01, str(path[a]), transform=ax.get_xaxis_transform(), fontsize=8, ha="center")
 
 
-def plot_transitions(model: Any, ax: Any = None) -> Any:
+def plot_transitions(model: Any, ax: Any = None, states: Any = None) -> Any:
     """Draw the transition graph: states on a circle, the larger the more often, arrows with their probabilities.
 
     Parameters
@@ -90,6 +91,8 @@ def plot_transitions(model: Any, ax: Any = None) -> Any:
     model : HiddenMarkovModel
         Fitted.
     ax : matplotlib Axes, optional
+    states : sequence of int, optional
+        Those that are drawn; all without it.
 
     Returns
     -------
@@ -98,6 +101,7 @@ def plot_transitions(model: Any, ax: Any = None) -> Any:
     if not model.__sklearn_is_fitted__():
         raise NotFittedError(f"This {type(model).__name__} instance is not fitted yet: call fit before drawing")
     chain = model._chain()
+    shown = np.arange(len(chain.A)) if states is None else np.asarray(states)
     return transition_graph.plot_transitions(
-        chain.A, [str(k) for k in range(len(chain.A))], chain.stationary(), LEAST, ax
+        chain.A[np.ix_(shown, shown)], [str(k) for k in shown], chain.stationary()[shown], LEAST, ax
     )

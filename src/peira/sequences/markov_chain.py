@@ -374,6 +374,8 @@ class MarkovChain(ContextModel):
         names = [" ".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in self.contexts]
         return plot_transitions(P, names, found[0] if len(found) == 1 else None, least, ax)
 
+    plot_transitions = plot
+
     def _positions(self, targets: Any) -> np.ndarray:
         contexts = {context: i for i, context in enumerate(self.contexts)}
         asked = [targets] if isinstance(targets, str) or not isinstance(targets, list | set | np.ndarray) else targets

@@ -135,6 +135,7 @@ class RecurrentMethod(Network, SequenceInputs):
             change=lambda batch, _: change(batches.take(batch[0])),
             held_out=held_out,
             evaluate=evaluate,
+            behind=(batches.lengths, batches.firsts, *batches.of_steps, *batches.of_items),
         )
 
     def _numbers(self) -> int:

@@ -12,7 +12,9 @@ What one of n steps was worth to its own prediction is its leverage
 .. math:: h = 1/n + (z - \bar z)^T (S_{zz} + \alpha I)^{-1} (z - \bar z)
 
 and its residual without itself is r / (1 - h), exactly. Scores of classes become log probabilities by one factor, which
-makes the classes of left-out items most probable.
+makes the classes of left-out items most probable. Numbers have errors of one variance: a further one lies around what
+is said of it with the variance :math:`\sigma^2 (1 + h)`, with the leverage that it would have. For a left-out one that
+is :math:`\sigma^2 / (1 - h)`, so that :math:`\sigma^2` is found as the mean of :math:`r^2 / (1 - h)`.
 
 Cost: n F^2 / 2 multiplications for F numbers read, and F^3.
 
@@ -20,7 +22,7 @@ Reference: Lukosevicius & Jaeger (2009), Computer Science Review 3, 8.1; general
 Wahba (1979), Technometrics 21, eq. 1.6; leave-one-out: Hastie, Tibshirani & Friedman (2009), eq. 7.64.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -144,24 +146,35 @@ class Readout:
         The penalty.
     mean : tensor of shape (F,)
         Of what is read.
-    whitened : callable
-        Turns centred rows (N, F) into rows of which the squared length is their part of the leverage.
+    whitening : callable
+        Gives the matrix (F, R) by which centred rows become rows of which the squared length is their part of the
+        leverage.
+    weight : float
+        Of all rows.
     """
 
     B: torch.Tensor
     b: torch.Tensor
     alpha: float
     mean: torch.Tensor
-    whitened: Callable[[torch.Tensor], torch.Tensor]
+    whitening: Callable[[], torch.Tensor]
     weight: float
 
     def scores(self, Z: torch.Tensor) -> torch.Tensor:
         return Z @ self.B + self.b
 
+    def leverage(self, Z: torch.Tensor) -> torch.Tensor:
+        """h of each row, of shape (N, 1)."""
+        return 1 / self.weight + ((Z - self.mean) @ self.whitening()).square().sum(1, keepdim=True)
+
+    def residuals(self, Z: torch.Tensor, Y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """r (N, K) of rows that were learned from, and 1 - h (N, 1)."""
+        return Y - self.scores(Z), (1 - self.leverage(Z)).clamp(min=1e-9)
+
     def left_out(self, Z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
         """What the readout would say of each row if it had not learned from it, of shape (N, K)."""
-        h = 1 / self.weight + self.whitened(Z - self.mean).square().sum(1)
-        return Y - (Y - self.scores(Z)) / (1 - h.clamp(max=1 - 1e-6))[:, None]
+        r, free = self.residuals(Z, Y)
+        return Y - r / free
 
 
 class Spectrum:
@@ -190,13 +203,14 @@ class Spectrum:
         self.rest = max(self.n - 1 - int(kept.sum()), 0.0)
 
     def _inverse(self, alpha: float) -> torch.Tensor:
-        return torch.where(self.s > 0, 1 / (self.s**2 + alpha).clamp(min=1e-300), 0.0)
+        known = (self.s > 0) | (alpha > 0)  # without a penalty, what never varied is taken not to
+        return torch.where(known, 1 / (self.s**2 + alpha).clamp(min=1e-300), 0.0)
 
     def readout(self, alpha: float) -> Readout:
         """The ridge regression of one penalty."""
         f, V, mean = self._inverse(alpha), self.V, self.mean
         B = V @ ((self.s * f)[:, None] * self.c)
-        return Readout(B, self.y_mean - mean @ B, float(alpha), mean, lambda C: (C @ V) * f.sqrt(), self.n)
+        return Readout(B, self.y_mean - mean @ B, float(alpha), mean, lambda: V * f.sqrt(), self.n)
 
     def validation(self, alpha: float) -> float:
         """V(alpha) of generalised cross-validation, of all targets in units of their variation."""
@@ -226,11 +240,11 @@ def ridges(sums: Sums, alpha: float | Literal["auto"]) -> list[Readout]:
     L, jitter = cholesky(S + alpha * torch.eye(len(S), dtype=S.dtype))
     B, mean = torch.cholesky_solve(moments.xy, L), moments.x_mean
 
-    def whitened(C: torch.Tensor) -> torch.Tensor:
-        return torch.linalg.solve_triangular(L, C.T, upper=False).T
+    def whitening() -> torch.Tensor:
+        return torch.linalg.solve_triangular(L, torch.eye(len(L), dtype=L.dtype), upper=False).T
 
     # the penalty that was used is the one that is told
-    return [Readout(B, moments.y_mean - mean @ B, float(alpha + jitter), mean, whitened, moments.weight)]
+    return [Readout(B, moments.y_mean - mean @ B, float(alpha + jitter), mean, whitening, moments.weight)]
 
 
 def sharpness(scores: torch.Tensor, codes: torch.Tensor, w: torch.Tensor | None = None) -> float:
@@ -259,7 +273,7 @@ def sharpness(scores: torch.Tensor, codes: torch.Tensor, w: torch.Tensor | None 
 
 
 class Calibration:
-    """Up to 4,096 rows of a fit, evenly spread over it, on which the factor of the scores is found when it is over."""
+    """Up to 4,096 rows of a fit, evenly spread over it, by which its answers get their width when it is over."""
 
     MOST = 4096
 
@@ -268,17 +282,36 @@ class Calibration:
         self.chosen[torch.linspace(0, N - 1, min(N, self.MOST), dtype=torch.float64).long()] = True
         self.kept: list[tuple[torch.Tensor, ...]] = []
 
-    def add(self, rows: slice, Z: torch.Tensor, codes: torch.Tensor, w: torch.Tensor | None) -> None:
-        """Look at rows of the fit: what is read of them, their classes and weights."""
+    def add(self, rows: slice, Z: torch.Tensor, Y: torch.Tensor, w: torch.Tensor | None) -> None:
+        """Look at rows of the fit: what is read of them, their targets and weights."""
         mine = self.chosen[rows]
         if mine.any():
-            self.kept.append((Z[mine], codes[mine], torch.ones(int(mine.sum())).to(Z) if w is None else w[mine]))
+            self.kept.append((Z[mine], Y[mine], torch.ones(int(mine.sum())).to(Z) if w is None else w[mine]))
+
+    def _rows(self) -> Iterator[torch.Tensor]:
+        return (torch.cat(parts) for parts in zip(*self.kept, strict=True))
 
     def sharpness(self, readout: Readout) -> float:
-        """The factor, from what the readout says of each row without having learned from it."""
-        Z, codes, w = (torch.cat(parts) for parts in zip(*self.kept, strict=True))
-        Y = torch.nn.functional.one_hot(codes, readout.B.shape[1]).to(Z)
-        return sharpness(readout.left_out(Z, Y), codes, w)
+        """The factor of scores of classes, from what is said of each row without having learned from it."""
+        Z, Y, w = self._rows()
+        return sharpness(readout.left_out(Z, Y), Y.argmax(1), w)
+
+    def noise(self, readout: Readout) -> torch.Tensor:
+        """The variance of the errors of each target, of shape (K,)."""
+        Z, Y, w = self._rows()
+        r, free = readout.residuals(Z, Y)
+        return w @ (r.square() / free) / w.sum()
+
+
+def check_sharpness(method: Any) -> None:
+    """Refuse a stored classifier or tagger whose scores are not of its classes, or have no factor."""
+    if not method.__sklearn_is_fitted__():
+        return
+    owner, beta = type(method).__name__, getattr(method, "sharpness_", None)
+    if not isinstance(beta, float) or not 0 < beta < 1e6:
+        raise UnreadableError(f"sharpness_ of a stored {owner} must be a positive number, got {beta!r}")
+    if len(method.intercept_) != len(method.classes_):
+        raise UnreadableError(f"a stored {owner} does not score each of its classes")
 
 
 def check_readout(owner: str, B: Any, b: Any, features: int) -> None:

@@ -240,8 +240,8 @@ class StateModel(Density):
 
         return plot_states(self, X, ax)
 
-    def plot_transitions(self, ax: Any = None) -> Any:
-        """Draw the transition graph; see `peira.sequences.hmm_plot.plot_transitions`."""
+    def plot_transitions(self, ax: Any = None, states: Any = None) -> Any:
+        """Draw the transition graph, of some states or of all; see `peira.sequences.hmm_plot.plot_transitions`."""
         from .hmm_plot import plot_transitions
 
-        return plot_transitions(self, ax)
+        return plot_transitions(self, ax, states)

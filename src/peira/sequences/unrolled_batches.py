@@ -106,7 +106,7 @@ class Unrolled:
             first, n = _pieces(first, n, streams, unroll)
         self.row, self.starts, self.counts = row, first, n
         self.B = max(1, min(streams or len(n), len(n)))
-        self.tensors = (row, torch.from_numpy(first), torch.from_numpy(n))  # what a checkpoint belongs to
+        self.origin = (row, torch.from_numpy(first), torch.from_numpy(n))  # what a checkpoint belongs to
         alike = max(1, unroll // SHADES)
         self._shade = -(-n // alike) if unroll % alike == 0 else -(-n // unroll)
         ordered = np.sort(n)[::-1] if len(n) else n
