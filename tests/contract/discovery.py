@@ -1,8 +1,10 @@
 """All methods by discovery, data that suit their cards, and everything that a fitted method answers."""
 
+import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -48,11 +50,13 @@ def labelled(cls: type[Method]) -> bool:
     return any(get_task(name).target == "label" for name in cls.card.tasks)
 
 
+@cache
 def number_of_classes(cls: type[Method]) -> int:
     """Three labels for most classifiers, two for those that know no more."""
     return 3 if cls.example().__sklearn_tags__().classifier_tags.multi_class else 2
 
 
+@cache
 def takes_negative(cls: type[Method]) -> bool:
     """Whether inputs may be below zero: counts of words are not."""
     return not cls.example().__sklearn_tags__().input_tags.positive_only
@@ -220,6 +224,23 @@ def as_array(value: Any) -> np.ndarray:
     if hasattr(value, "to_dict") and hasattr(value, "names"):  # a table
         return np.column_stack(list(value.to_dict().values()))
     return np.asarray(value)
+
+
+def taught(
+    cls: type[Method], seed: int, make: Callable[[type[Method], int], Experience] = experience, tight: bool = False
+) -> tuple[Method, dict[str, np.ndarray]]:
+    """A fitted example (a sharp one where ``tight``) of the test's own, and what it says of what it learned from.
+
+    It is learned once in each process: for tests that ask a fitted method, and look on at no fit.
+    """
+    return copy.deepcopy(_taught(cls, seed, make, tight))
+
+
+@cache
+def _taught(cls, seed, make, tight):
+    data = make(cls, seed)
+    method = data.teach(sharp(cls) if tight else cls.example())
+    return method, answers(copy.deepcopy(method), data.X)  # that it was asked is not to be seen
 
 
 def same(a: Any, b: Any) -> bool:

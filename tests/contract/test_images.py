@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
@@ -25,6 +24,7 @@ from tests.contract.discovery import (
     same,
     supervised,
     takes_weights,
+    taught,
 )
 
 of_images = for_methods(data="images")
@@ -35,14 +35,6 @@ def in_bytes(cls, seed):
     """The same problem in whole numbers from 0 to 255, which every form of images can hold exactly."""
     data = experience(cls, seed)
     return replace(data, X=np.round(data.X * 255).astype(np.uint8))
-
-
-@cache
-def taught(cls, seed, make=experience):
-    """A fitted method for tests that only ask it, and what it says."""
-    data = make(cls, seed)
-    method = data.teach(cls.example())
-    return method, answers(method, data.X)
 
 
 @of_images
@@ -152,7 +144,7 @@ def test_what_is_no_image_is_refused_in_words(cls, seed, make, error, words):
 
 @of_images
 def test_a_pixel_that_is_not_finite_is_named_and_changes_nothing(cls, seed):
-    data, (method, said) = experience(cls, seed), copy.deepcopy(taught(cls, seed))
+    data, (method, said) = experience(cls, seed), taught(cls, seed)
     state = copy.deepcopy(vars(method))
     for bad, words in ((np.nan, "NaN in image 7"), (np.inf, "infinity in image 7")):
         spoilt = data.turned(np.array)

@@ -26,6 +26,7 @@ from tests.contract.discovery import (
     reads_tables,
     supervised,
     takes_weights,
+    taught,
 )
 
 NAMES = ["age", "b<i>", "height (m)", "δ"]
@@ -43,8 +44,7 @@ def test_frames_bring_their_names(cls, seed, make):
     framed = replace(data, X=FRAMES[make](data.X))
     method = framed.teach(cls.example())
     assert method.feature_names_in_.tolist() == NAMES and method.n_features_in_ == 4
-    plain = data.teach(cls.example())
-    expected, got = answers(plain, data.X), answers(method, framed.X)
+    expected, got = taught(cls, seed)[1], answers(method, framed.X)
     expected.pop("names", None), got.pop("names", None)
     expected.pop("inverse_transform", None), got.pop("inverse_transform", None)
     close(got, expected, rtol=1e-9)
@@ -67,7 +67,7 @@ def test_frames_bring_their_names(cls, seed, make):
 )
 def test_every_make_of_array_gives_the_same_answer(cls, seed, make):
     data = experience(cls, seed)
-    expected = answers(data.teach(cls.example()), data.X)
+    expected = taught(cls, seed)[1]
     close(answers(data.turned(make).teach(cls.example()), make(data.X)), expected, rtol=1e-7)
 
 
@@ -105,16 +105,21 @@ def test_tensors_in_tensors_out(cls, seed, dtype):
         assert all(isinstance(part, torch.Tensor) for part in parts)
 
 
+def thinned(cls, seed):
+    """The same problem with many zeros."""
+    data = experience(cls, seed)
+    return replace(data, X=np.where(np.abs(data.X) < 1.0, 0.0, data.X))
+
+
 @for_methods(lambda cls: cls.card.sparse)
 @pytest.mark.parametrize("form", ["csr_array", "csc_array", "coo_matrix", "csr_matrix"])
 def test_sparse_equals_dense(cls, seed, form):
-    data = experience(cls, seed)
-    data = Experience(np.where(np.abs(data.X) < 1.0, 0.0, data.X), data.y)
+    data = thinned(cls, seed)
     thin = Experience(getattr(sparse, form)(data.X), data.y)
-    expected = answers(data.teach(cls.example()), data.X)
-    close(answers(thin.teach(cls.example()), thin.X), expected, rtol=1e-6, atol=1e-8)
+    method, expected = thin.teach(cls.example()), taught(cls, seed, thinned)[1]
+    close(answers(method, thin.X), expected, rtol=1e-6, atol=1e-8)
     empty_row = getattr(sparse, form)(np.zeros((2, 4)))
-    assert np.isfinite(as_array(getattr(thin.teach(cls.example()), answering(cls))(empty_row))).all()
+    assert np.isfinite(as_array(getattr(method, answering(cls))(empty_row))).all()
     broken = thin.X.tocsr().astype(np.float64)
     broken.data[2] = np.nan
     with pytest.raises(ValueError, match=r"column .* row"):
@@ -137,7 +142,7 @@ def test_what_is_not_finite_is_named_by_column_and_row(cls, seed):
         data.teach(cls.example())
     with pytest.raises(ValueError, match=r"column 'height \(m\)'.*row 7"):
         Experience(FRAMES["pandas"](data.X), data.y).teach(cls.example())
-    method = experience(cls, seed).teach(cls.example())
+    method, _ = taught(cls, seed)
     with pytest.raises(ValueError, match=r"column 2 .*row 7"):
         answers(method, data.X)
 
@@ -341,8 +346,7 @@ def test_asking_before_fitting_is_refused(cls, seed):
 
 @for_methods()
 def test_queries_of_another_width_are_refused(cls, seed):
-    data = experience(cls, seed)
-    method = data.teach(cls.example())
+    data, (method, _) = experience(cls, seed), taught(cls, seed)
     for verb in ("predict", "predict_dist", "transform", "log_prob"):
         if callable(getattr(cls, verb, None)):
             with pytest.raises(ValueError, match=r"3 features.*4 features"):

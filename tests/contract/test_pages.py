@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import re
+from functools import cache
 
 from peira.core.registry import methods, registry
 from peira.core.tasks import TASKS
@@ -54,11 +55,15 @@ def test_formulas_are_found_in_every_form():
 
 @for_methods(data="any")
 def test_the_mathematics_of_the_page_can_be_drawn(cls):
+    for formula in formulas(importlib.import_module(cls.__module__).__doc__ or ""):
+        draw(formula)
+
+
+@cache
+def draw(formula):
     from matplotlib.mathtext import MathTextParser
 
-    parser = MathTextParser("path")
-    for formula in formulas(importlib.import_module(cls.__module__).__doc__ or ""):
-        parser.parse(f"${formula}$")
+    MathTextParser("path").parse(f"${formula}$")
 
 
 @for_methods(data="any")
@@ -75,13 +80,19 @@ def test_the_docstrings_are_complete(cls):
 
 @for_methods(data="any")
 def test_the_examples_run(cls):
-    module = importlib.import_module(cls.__module__)
+    assert examples_run(cls.__module__)
+
+
+@cache
+def examples_run(name):
+    """How many examples a module has, all of which ran; once for all methods of the module."""
+    module = importlib.import_module(name)
     runner, ran = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), 0
     for test in doctest.DocTestFinder().find(module, module.__name__):
         result = runner.run(test)
         ran += result.attempted
         assert result.failed == 0, test.name
-    assert ran
+    return ran
 
 
 @for_methods(data="any")

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from peira.core import ParameterError
 from peira.core.params import Space
-from tests.contract.discovery import experience, for_methods, same
+from tests.contract.discovery import experience, for_methods, same, taught
 
 
 def outside(p):
@@ -66,7 +66,7 @@ def test_the_signature_is_true(cls):
 @for_methods(data="any")
 def test_clone_and_set_params_go_round(cls, seed):
     method = cls.example()
-    fitted = experience(cls, seed).teach(cls.example())
+    fitted, _ = taught(cls, seed)
     for original in (method, fitted):
         copy = clone(original)
         assert vars(copy).keys() == cls.parameters().keys(), "a clone has learned nothing"
@@ -101,8 +101,7 @@ def test_an_unknown_parameter_is_answered_with_the_nearest(cls):
 
 @for_methods(lambda cls: cls.parameters(), data="any")
 def test_a_parameter_outside_of_its_range_stops_fit_before_anything_changes(cls, seed):
-    data = experience(cls, seed)
-    fitted = data.teach(cls.example())
+    data, (fitted, _) = experience(cls, seed), taught(cls, seed)
     before = dict(vars(fitted))
     for name, p in cls.parameters().items():
         for value in outside(p):

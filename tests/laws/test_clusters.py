@@ -4,7 +4,7 @@ import numpy as np
 
 from peira.core import Clusterer, InductiveClusterer
 from peira.measures import adjusted_rand_score
-from tests.contract.discovery import as_array, experience, for_methods, reads_tables, takes_negative
+from tests.contract.discovery import as_array, experience, for_methods, reads_tables, takes_negative, taught
 
 clustering = for_methods(lambda cls: issubclass(cls, Clusterer))
 
@@ -12,7 +12,7 @@ clustering = for_methods(lambda cls: issubclass(cls, Clusterer))
 @clustering
 def test_every_item_has_one_cluster_and_the_numbers_run_from_zero(cls, seed):
     data = experience(cls, seed)
-    labels = as_array(data.teach(cls.example()).labels_)
+    labels = as_array(taught(cls, seed)[0].labels_)
     assert labels.shape == (len(data),) and labels.dtype.kind == "i"
     found = set(labels.tolist()) - {-1}
     assert found == set(range(len(found)))
@@ -21,8 +21,7 @@ def test_every_item_has_one_cluster_and_the_numbers_run_from_zero(cls, seed):
 
 @for_methods(lambda cls: issubclass(cls, InductiveClusterer))
 def test_what_was_seen_is_answered_as_it_was_learned(cls, seed):
-    data = experience(cls, seed)
-    method = data.teach(cls.example())
+    data, (method, _) = experience(cls, seed), taught(cls, seed)
     seen, labels = as_array(method.predict(data.X)), as_array(method.labels_)
     np.testing.assert_array_equal(seen[labels >= 0], labels[labels >= 0])
 

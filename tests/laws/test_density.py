@@ -3,7 +3,7 @@
 import numpy as np
 
 from peira.core import Density
-from tests.contract.discovery import as_array, experience, for_methods
+from tests.contract.discovery import as_array, experience, for_methods, taught
 
 continuous = for_methods(
     lambda cls: issubclass(cls, Density) and not cls.example().__sklearn_tags__().input_tags.positive_only
@@ -12,8 +12,7 @@ continuous = for_methods(
 
 @for_methods(lambda cls: issubclass(cls, Density))
 def test_every_name_of_the_density_says_the_same(cls, seed):
-    data = experience(cls, seed)
-    method = data.teach(cls.example())
+    data, (method, _) = experience(cls, seed), taught(cls, seed)
     logs = as_array(method.log_prob(data.X))
     assert logs.shape == (len(data),)
     np.testing.assert_array_equal(as_array(method.score_samples(data.X)), logs)

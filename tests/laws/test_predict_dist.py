@@ -7,15 +7,14 @@ import pytest
 from scipy.special import expit
 
 from peira.training.network import Network
-from tests.contract.discovery import Experience, experience, for_methods, has, resamples
+from tests.contract.discovery import Experience, experience, for_methods, has, resamples, taught
 
 forecasting = for_methods(lambda cls: "regression" in cls.card.tasks and has("predict_dist")(cls))
 
 
 def forecast_of(cls, seed, rows=5):
-    data = experience(cls, seed)
-    method = data.teach(cls.example())
-    return method, data.X[:rows], method.predict_dist(data.X[:rows])
+    X, (method, _) = experience(cls, seed).X[:rows], taught(cls, seed)
+    return method, X, method.predict_dist(X)
 
 
 def linear_gaussian(rng, N, D=3, noise=1.0, weights=None):
@@ -127,11 +126,12 @@ def test_with_much_data_only_the_noise_is_uncertain(cls, seed):
     rng = np.random.default_rng([seed, 91])
     many, w = linear_gaussian(rng, min(4000, cls.card.largest.get("N", 4000)), noise=0.7)
     X = rng.normal(size=(50, 3))
-    narrow = many.teach(cls.example()).predict_dist(X).std
+    method = many.teach(cls.example())
+    narrow = method.predict_dist(X).std
     few = [linear_gaussian(rng, 15, noise=0.7, weights=w)[0] for _ in range(20)]
     wide = np.mean([data.teach(cls.example()).predict_dist(X).std for data in few])
     assert narrow.mean() < wide * (1.0 if cls.card.exact else 1.1)  # an estimated prior is taken for certain
-    if np.abs(many.teach(cls.example()).predict(X) - (1.0 + X @ w)).max() < 0.2:  # it found the function
+    if np.abs(method.predict(X) - (1.0 + X @ w)).max() < 0.2:  # it found the function
         np.testing.assert_allclose(narrow, 0.7, rtol=0.1)
 
 

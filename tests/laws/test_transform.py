@@ -2,23 +2,21 @@
 
 import numpy as np
 
-from tests.contract.discovery import as_array, bundled, experience, for_methods, has
+from tests.contract.discovery import as_array, bundled, experience, for_methods, has, taught
 
 coding = for_methods(has("transform"))
 
 
 @coding
 def test_each_column_has_a_name_of_its_own(cls, seed):
-    data = experience(cls, seed)
-    method = data.teach(cls.example())
+    data, (method, _) = experience(cls, seed), taught(cls, seed)
     names = method.get_feature_names_out()
     assert as_array(method.transform(data.X)).shape == (len(data), len(names)) and len(set(names)) == len(names)
 
 
 @coding
 def test_each_row_is_coded_alone(cls, seed):
-    data = experience(cls, seed)
-    method = data.teach(cls.example())
+    data, (method, _) = experience(cls, seed), taught(cls, seed)
     whole = as_array(method.transform(data.X))
     for rows in (slice(0, 1), slice(3, 9), [5, 2, 5]):
         np.testing.assert_allclose(as_array(method.transform(data.X[rows])), whole[rows], rtol=1e-9, atol=1e-9)
@@ -29,7 +27,7 @@ def test_fit_transform_is_fit_and_transform(cls, seed):
     data = experience(cls, seed)
     both = cls.example().fit_transform(*data.parts())
     both = both[0] if isinstance(both, tuple) else both  # codes of the inputs, then of the targets
-    np.testing.assert_array_equal(as_array(both), as_array(data.teach(cls.example()).transform(data.X)))
+    np.testing.assert_array_equal(as_array(both), as_array(taught(cls, seed)[0].transform(data.X)))
 
 
 @for_methods(has("transform", "inverse_transform"))
