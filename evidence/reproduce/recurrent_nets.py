@@ -306,11 +306,16 @@ CHORALES = "music-jsb-chorales/jsb_chorales.npz"
 
 
 def piano_rolls(part, stride=4):
-    """Keys that sound, (T, 88) for each chorale, at every quarter note."""
+    """Keys that sound, (T, 88) for each chorale, at every quarter note; its last chord stands on C.
+
+    The reference's set is in a common key: step by step it is this one, each chorale 6 to 17 semitones higher.
+    """
     stored, found, first = data(CHORALES), [], 0
     for n in stored[f"{part}_length"].astype(int):
         notes = stored[f"{part}_notes"][first : first + n][::stride].astype(int)
         first += n
+        bass = notes[-1][notes[-1] > 0].min()
+        notes[notes > 0] += 6 + (-bass - 6) % 12
         roll = np.zeros((len(notes), 88), dtype=np.float32)
         steps, voices = np.nonzero(notes)
         roll[steps, notes[steps, voices] - 21] = 1
@@ -321,10 +326,12 @@ def piano_rolls(part, stride=4):
 @reproduction(
     "7.07",
     claim="a GRU predicts the next chord of Bach's chorales far better than the keys' frequencies do",
-    source=f"{BAI}, table 1, JSB Chorales, nats a step: LSTM 8.45, GRU 8.43, RNN 8.91, TCN 8.10. That set is another "
-    "transcription of the same 382 chorales in the same parts of 229, 76 and 77; its keys' frequencies give 11.09",
-    protocol="rolls of 88 keys built from four pitches, every fourth of the sixteenth notes; GRU of 200 units, dropout "
-    "0.4 before the outputs, the best of the validation set; the sum over keys of the cross-entropy, mean over steps",
+    source=f"{BAI}, table 1, JSB Chorales, nats a step: LSTM 8.45, GRU 8.43, RNN 8.91, TCN 8.10; on their data the "
+    "keys' frequencies give 11.09",
+    protocol="the same 382 chorales in the same parts of 229, 76 and 77, 13,807, 4,602 and 4,725 quarter notes as "
+    "theirs, moved into a common key as theirs are, by a rule of our own: the last chord stands on C; rolls of 88 keys "
+    "built from four pitches; GRU of 200 units, dropout 0.4 before the outputs, the best of the validation set; the "
+    "sum over keys of the cross-entropy, mean over steps",
     mark="V",
     data=CHORALES,
     slow=True,
@@ -362,7 +369,7 @@ def chorales():
     Z, m = parts["test"][1:]
     marginal = -torch.where(Z > 0, p.log(), (1 - p).log()).sum(2)
     floor = float(marginal[within(m, Z.shape[1])].mean())
-    yield check("keys' frequencies (11.09 on the other transcription)", floor, 11.09, tolerance=0.5)
+    yield check("keys' frequencies", floor, 11.09, tolerance=0.1)
     training = Training(
         optimiser="adam", learning_rate=3e-3, updates=1500, batch_size=16, clip=1.0, evaluate_every=50, patience=8
     )
@@ -370,10 +377,7 @@ def chorales():
     minimise(net, nats, batches, training, seed=0, evaluate=lambda: {"nats": float(nats(*parts["valid"]))})
     with torch.no_grad():
         reached = float(nats(*parts["test"]))
-    note = (
-        f"of another transcription; what it gains on the frequencies: {floor - reached:.2f}, there {11.09 - 8.43:.2f}"
-    )
-    yield check("GRU, nats a step", reached, 8.43, tolerance=0.5, note=note)
+    yield check("GRU, nats a step", reached, at_most=8.43)
 
 
 @reproduction(
