@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from peira import load, read
+from peira.cli.printing import print_summary
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,16 @@ def test_learn_prints_one_json_object(run):
     assert "search" in done.err  # progress goes to stderr, in plain lines where it is no terminal
 
 
+def test_what_has_no_score_is_told_in_full_below_the_board(capsys):
+    ok = {"status": "ok", "score": 1.0, "interval": [0.9, 1.1], "params": {}, "baseline": False, "reason": None}
+    reason = "thousands of updates for each of many fits, and so on " * 3
+    rows = [{**ok, "method": "Ridge"}] + [{"method": n, "status": "skipped", "reason": reason} for n in ("A", "B")]
+    run = SimpleNamespace(state={"measure_title": "error", "verdict": {"next": []}})
+    print_summary(run, {"leaderboard": rows, "verdict": "It learns.", "stopped": None, "report": "r"})
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.count("thousands") == 3 and f"skipped: A, B: {reason.strip()}" in told
+
+
 def test_predict_gives_a_row_a_row(run, tmp_path, peira):
     folder, _ = run
     done = peira("predict", folder, "example:diabetes", "--interval", "0.9")
@@ -52,6 +64,8 @@ def test_the_other_commands(run, peira):
         ["report", folder],
         ["diagnose", folder],
         ["diagnose", folder, "--json"],
+        ["explain", folder],
+        ["explain", folder, "--json"],
         ["compare", folder, "--json"],
         ["methods", "--json"],
         ["methods", "Ridge"],

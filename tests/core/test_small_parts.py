@@ -1,11 +1,16 @@
 """Cards, tasks, discovery, seeds, devices and the sentences of errors."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 import peira
 from peira.core import Card, DataError, Method, ParameterError, closest
+from peira.core.axes import axes_for
 from peira.core.devices import resolve_device
 from peira.core.registry import get_method, key_of, methods, registry
 from peira.core.seeds import derive, draw_seed, torch_generator
@@ -109,6 +114,17 @@ def test_devices():
     for name in ("cuda:99", "no such device", "meta!"):
         with pytest.raises(ParameterError, match=r"no device .* there are: cpu"):
             resolve_device(name)
+
+
+def test_a_picture_is_pyplots_only_where_pyplot_is_used(monkeypatch):
+    figures = []
+    pyplot = SimpleNamespace(figure=lambda **size: figures.append(Figure(**size)) or figures[-1])
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", pyplot)
+    ax = axes_for(None, 3, 2)
+    assert ax.figure is figures[0] and tuple(ax.figure.get_size_inches()) == (3, 2)
+    assert axes_for(ax) is ax
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot")
+    assert axes_for(None).figure is not None and len(figures) == 1
 
 
 def test_text_for_people_obeys_nothing():

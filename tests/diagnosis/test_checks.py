@@ -80,6 +80,15 @@ def test_the_gravest_come_first(seed):
     assert ranks == sorted(ranks) and len(found) >= 3
 
 
+def test_nobody_is_told_to_give_up_before_every_method_had_its_turn(seed):
+    worse = dataclasses.replace(clean(seed), **planted(seed)["P101"])
+    (whole,), (part,) = (
+        [f.fix for f in diagnose(dataclasses.replace(worse, stopped=stopped)) if f.code == "P101"]
+        for stopped in (None, "budget")
+    )
+    assert "do without" in whole and "do without" not in part and "more time" in part
+
+
 def test_doubling_follows_a_power_law():
     sizes = np.array([100.0, 200, 400, 800, 1600])
     scores = (2 + 30 * sizes**-0.5)[:, None]

@@ -121,6 +121,14 @@ def test_stated_costs_silence_what_they_explain(seed):
         assert code not in codes(dataclasses.replace(faults[code], costs=[("b", "a", 3.0)]))
 
 
+def test_a_label_of_one_row_is_not_the_rarest_that_counts(seed):
+    e = planted(seed)["P111"]
+    lone = np.append(e.observed, 2)
+    probs = np.vstack([np.column_stack([e.probs, np.zeros(len(e.probs))]), [0.9, 0.05, 0.05]])
+    (found,) = [f for f in diagnose(evidence(probs, lone)) if f.code == "P111"]
+    assert found.fix.startswith("If missing") and "'b:OTHER" in found.fix
+
+
 def test_without_probabilities_the_labels_are_still_judged(seed):
     e = dataclasses.replace(planted(seed)["P115"], probs=None)
     assert "P115" in codes(e)

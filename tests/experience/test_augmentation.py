@@ -345,7 +345,7 @@ def test_parameters_are_checked_and_described():
     said = EVERYTHING.describe()
     for words in ("mirrored", "2 pixels", "10%", "20 degrees", "0.83 to 1.20", "elastically", "square of 3", "pairs"):
         assert words in said, words
-    assert Augmentation(crop=1).describe() == "cut out anew after 1 pixel were added on all sides"
+    assert Augmentation(crop=1).describe() == "moved by up to 1 pixel along each side"
     assert EVERYTHING == EVERYTHING and hash(Augmentation(crop=2)) == hash(Augmentation(crop=2)) != hash(Augmentation())
     assert repr(Augmentation(crop=2)) == "Augmentation(crop=2)"
 

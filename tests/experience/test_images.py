@@ -190,7 +190,8 @@ def test_rows_become_images_and_back():
     ("make", "words"),
     [
         (lambda: Images(np.zeros((5, 6))), "from_rows"),
-        (lambda: Images(np.zeros((5, 6, 6, 4))), r"C = 1 or 3"),
+        (lambda: Images(np.zeros((5, 6, 6, 4))), r"C = 1 or 3.*leave out how transparent"),
+        (lambda: Images(np.zeros((5, 3, 6, 6))), r"np.moveaxis\(pixels, 1, 3\)"),
         (lambda: Images(np.full((2, 4, 4), 256)), "between 0 and 255"),
         (lambda: Images(np.full((2, 4, 4), -1)), "between 0 and 255"),
         (lambda: Images(np.full((2, 4, 4), "a")), "numbers"),

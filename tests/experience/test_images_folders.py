@@ -114,7 +114,7 @@ def test_sizes_are_made_equal_and_it_is_said(animals):
     assert np.abs(images.pixels[3, 1:-1, 1:-1, 0] - means[1:-1, 1:-1]).mean() < 30, "shrunk by averaging"
     images, _ = Images.read_folder(animals, size=8)
     assert images.shape == (6, 8, 8, 1)
-    said(images, "6 of 6 pictures resized from 6 to 12 x 5 to 10 to 8 x 8 pixels (height x width), 6 of them stretched")
+    said(images, "6 of 6 pictures resized from 6-12 x 5-10 to 8 x 8 pixels (height x width), 6 of them stretched")
     images, _ = Images.read_folder(animals, size=(3, 4))
     assert images.shape == (6, 3, 4, 1)
 

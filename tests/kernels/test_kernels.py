@@ -8,6 +8,7 @@ import sklearn.gaussian_process.kernels as theirs
 import torch
 from sklearn.metrics import pairwise
 
+import peira.kernels
 from peira.core.errors import DataError, ParameterError
 from peira.kernels import (
     RBF,
@@ -277,6 +278,16 @@ def test_noise_is_shared_by_no_two_items(seed):
 )
 def test_the_repr_is_what_one_types(kernel, typed):
     assert repr(kernel) == typed
+
+
+def test_its_text_is_short():
+    learned = 12.34567 * RBF([1.23456, 0.00123456], (1e-3, 1e3)) + WhiteKernel(0.0123456).on([0])
+    assert str(learned) == "12.3 * RBF([1.23, 0.00123]) + WhiteKernel(0.0123).on([0])"
+    assert str(RBF(1.23456, "fixed")) == "RBF(1.23456, 'fixed')"  # what is not learned stays as it was typed
+
+
+def test_what_the_package_offers_can_be_listed():
+    assert {"RBF", "SVC", "is_valid_kernel"} <= set(dir(peira.kernels))
 
 
 def test_words():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn import datasets, svm
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
 
 from peira.core import limiting
@@ -319,3 +319,5 @@ def test_the_picture_draws_and_refuses():
     assert OneClassSVM(0.1).fit(X[:, :2]).plot().collections
     with pytest.raises(ValueError, match="4 columns"):
         SVC().fit(X, y).plot()
+    with pytest.raises(NotFittedError):
+        SVC().plot()

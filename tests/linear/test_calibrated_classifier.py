@@ -5,10 +5,12 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 
-from peira.core import ParameterError
+from peira.core import ParameterError, observing
+from peira.core.iteration import limiting
 from peira.linear import CalibratedClassifierCV, GaussianNB, LinearDiscriminantAnalysis, Ridge, RidgeClassifier
 from peira.linear.calibrated_classifier import _platt, _steps, _temperature
 from peira.measures import expected_calibration_error
+from peira.neural import MLPClassifier
 
 
 def copies(seed, N=600, C=2, times=6):
@@ -95,6 +97,22 @@ def test_the_folds_hold_each_row_out_once(seed):
         rank[c] += 1
     part = _fitted(LinearDiscriminantAnalysis(), data, np.flatnonzero(np.array(fold) != fold[row]))
     np.testing.assert_array_equal(S[row], _scores_of(part, data.X[[row]], "sigmoid")[0])
+
+
+def test_the_fits_share_a_budget_of_time(monkeypatch, seed):
+    now, begun = [0.0], []
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def hear(event):
+        if event.path[-1] == "MLPClassifier.epoch":
+            begun.extend([now[0]] * (event.kind == "start"))
+            now[0] += 1.0 * (event.kind == "step")
+
+    X, y = copies(seed, N=12)
+    net = MLPClassifier(hidden_layer_sizes=(2,), max_iter=1000, tol=0.0, n_iter_no_change=1000)
+    with limiting(12.0), observing(hear):
+        CalibratedClassifierCV(net, cv=3).fit(X, y)
+    assert begun == [0.0, 3.0, 6.0, 9.0] and now == [12.0]
 
 
 def test_what_is_no_classifier_is_refused():

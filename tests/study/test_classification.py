@@ -99,7 +99,7 @@ def test_folds_hold_the_same_share_of_every_label(tmp_path, seed):
     assert sorted(np.concatenate([test for _, test in study.folds]).tolist()) == list(range(200))
     assert all(3 <= (study.y[test] == "rare").sum() <= 5 for _, test in study.folds)
     told = " ".join(study.question.decisions)
-    assert "stratified" in told and "fewer than 20 rows" in told and "unbalanced" in told
+    assert "stratified" in told and "fewer than 20 to learn from" in told and "unbalanced" in told
 
 
 DEFAULT = {

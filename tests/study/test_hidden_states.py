@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import peira
+from peira.cli.commands import predict
 from peira.core.errors import DataError, ParameterError
 from peira.experience.table import Table
 from peira.study.asking import inputs_for
@@ -105,3 +106,77 @@ def test_independent_steps_are_normal(seed):
     np.testing.assert_allclose(StatesModel().fit(X).answers(X)["log_likelihood"], model.log_prob(X))
     with pytest.raises(DataError, match="no value at all"):
         model.fit([[np.nan, np.nan]])
+
+
+@pytest.fixture
+def spoken(tmp_path):
+    """A long table of words: what machines say while they run or stall, now and then nothing, once a rare word."""
+    rng = np.random.default_rng(1)
+    lines = []
+    for n in range(10):
+        z = np.repeat(rng.permutation([0, 1, 0, 1]), 8)
+        words = [["ok", "hum", "beep"][rng.choice(3, p=[[0.8, 0.2, 0], [0, 0.2, 0.8]][k])] for k in z]
+        words[3], words[5] = "", "odd" if n == 4 else words[5]
+        lines += [f"m{n},{t},{word}\n" for t, word in enumerate(words)]
+    path = tmp_path / "spoken.csv"
+    path.write_text("machine,t,said\n" + "".join(lines))
+    return path
+
+
+def test_sequences_of_words_have_states_as_well(spoken, tmp_path, capsys):
+    run = peira.learn(spoken, sequence="machine", time="t", methods=["CategoricalHMM"], trials=2, cv=2, jobs=1,
+                      output=tmp_path / "run", progress=False)  # fmt: skip
+    verdict, report = run.state["verdict"], json.loads((run.path / "report.json").read_text())
+    assert run.state["task"] == "density" and verdict["method"] == "CategoricalHMM" and verdict["gain"] > 0.1
+    assert verdict["baseline"]["method"] == "IndependentSymbols" and verdict["structure"]["states"] == 2
+    assert [f["title"] for f in report["looks"]["figures"]][-1] == "How the states follow each other"
+    table = report["looks"]["tables"][0]
+    assert table["head"][-1] == "said" and sorted(row[-1].split()[0] for row in table["rows"]) == ["beep", "ok"]
+    assert any("one of 4 symbols" in said for said in report["data"]["decisions"])
+    model = peira.load(run.path / "models" / run.state["best"])
+    X, _ = inputs_for(model, spoken)
+    said, shown = model.answers(X), X.values[:, 0]
+    pairs = {(k, w) for k, w in zip(said["state"].tolist(), shown.tolist(), strict=True) if w in ("ok", "beep")}
+    assert len(said["state"]) == 320 and len(pairs) == 2
+    assert model.method_.symbols_.tolist() == ["beep", "hum", "odd", "ok"]
+    predict(str(run.path), str(spoken), output=str(tmp_path / "states.csv"), level=None, proba=False)
+    assert "320 predictions for 10 sequences written to" in capsys.readouterr().err
+
+
+def test_chains_compete_where_steps_are_words(spoken):
+    study = Study(config(sequence="machine", time="t"), spoken)
+    assert {c.method for c in study.candidates} == {
+        "IndependentSymbols", "MarkovChain", "CategoricalHMM", "VariationalCategoricalHMM"
+    }  # fmt: skip
+    train = np.flatnonzero(study.material.called(np.arange(10)) != "m4")  # without the rare word
+    for c in study.candidates:
+        settings = study.question.settings(c.parameters, 1)[0]
+        model = study.question.model(c.make(0, **settings), "none", {}).fit(study.X[train])
+        assert np.isfinite(model.log_prob(study.X)).all()
+    named = Study(config(sequence="machine", time="t", methods="NGramModel,SymbolGenerator"), spoken)
+    skips = {c.method: c.skip for c in named.candidates}
+    assert skips["NGramModel"] is None and "where sequences end" in skips["SymbolGenerator"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [({"v": "a"}, "1 different word in 60"), ({"v": None}, "60 different words"), ({"v": "a", "u": "b"}, "more than")],
+)
+def test_words_that_tell_nothing_are_refused(words, message):
+    columns = {name: np.array([w or f"w{i}" for i in range(60)], dtype=object) for name, w in words.items()}
+    with pytest.raises(DataError, match=message):
+        Study(config(time="t"), Table({"t": np.arange(60.0), **columns}))
+
+
+def test_what_follows_what_is_told_of_a_chain(tmp_path):
+    path = tmp_path / "pages.csv"
+    words = np.random.default_rng(0).permuted(np.tile(list("abc"), (12, 10)), axis=1)
+    words[:, 1::2] = np.char.upper(words[:, ::2])  # after a small letter comes the same, large
+    path.write_text("id,page\n" + "".join(f"{n},{w}\n" for n, row in enumerate(words) for w in row))
+    run = peira.learn(path, sequence="id", methods=["MarkovChain"], trials=1, cv=2, jobs=1,
+                      output=tmp_path / "run", progress=False)  # fmt: skip
+    report = json.loads((run.path / "report.json").read_text())
+    assert "MarkovChain of order 1" in run.state["verdict"]["sentence"]
+    rows = {row[0]: row for row in report["looks"]["tables"][0]["rows"]}
+    assert all(rows[w][2].split()[0] == w.upper() for w in "abc") and sum(row[1] for row in rows.values()) == 360
+    assert report["looks"]["figures"][0]["title"] == "How the symbols follow each other"

@@ -17,12 +17,13 @@ from peira.experience.images import Images
 from peira.measures import get_measure
 from peira.study.comparing import compare
 from peira.study.evaluating import Cell, evaluate
+from peira.study.image_material import images_like
 from peira.study.items_classifier import ImagesClassifier
 from peira.study.learning import learn
 from peira.study.material import items
 from peira.study.planning import Study
 from peira.study.report import render
-from peira.study.verdict import crosswise, leaderboard
+from peira.study.verdict import clear_winner, crosswise, leaderboard
 
 FEW = ["KNeighborsClassifier"]
 
@@ -122,9 +123,14 @@ def test_names_of_folders_are_text_wherever_they_stand(tmp_path):
 def test_a_picture_that_is_none_is_named_only(run, tmp_path):
     report = run.read_json("report.json")
     first = report["pictures"]["samples"][0]["pictures"]
+    whole = first[3]["png"]
     first[0]["png"], first[1]["png"], first[2]["png"] = "<svg onload=x>", base64.b64encode(b"GIF89a").decode(), 7
-    report["errors"] = [{"row": "a.png", "picture": '" onerror="x', "observed": "a", "predicted": "b", "truth": 0.1}]
+    report["errors"] = [
+        {"row": "a.png", "picture": '" onerror="x', "observed": "a", "predicted": "b", "truth": 0.1},
+        {"row": "b.png", "picture": whole, "observed": "a", "predicted": "b", "truth": 0.1},
+    ]
     page = render(report, tmp_path / "report.html").read_text()
+    assert "errors: images whose true label" in page and "b.<wbr>png</span>" in page
     assert "onload" not in page and 'onerror="x' not in page and "a.png" in page
 
 
@@ -213,6 +219,8 @@ def test_images_without_labels_and_of_another_size_are_refused(run):
     model = peira.load(run.path)
     with pytest.raises(DataError, match=r"shape \(8, 8, 1\)"):
         model.predict(shapes(0, side=9)[0])
+    with pytest.raises(DataError, match="there is no file 'none.png'"):
+        images_like("none.png", [8, 8, 1])
 
 
 def test_tables_can_be_held_out_too(tmp_path):
@@ -288,6 +296,15 @@ def test_the_model_of_images_alone(seed):
     np.testing.assert_allclose(prior.predict_proba(data)[0], 1 / 3, atol=0.02)
     careful = ImagesClassifier(costs=[("level", "upright", 50.0), ("slanting", "upright", 50.0)]).fit(data, labels)
     assert "upright" not in careful.predict(data)
+
+
+def test_there_is_a_winner_only_of_a_race():
+    row = {"method": "a", "status": "ok", "baseline": False}
+    other = row | {"method": "b", "difference": {"clear": True}}
+    assert clear_winner([row, other]) is True
+    assert clear_winner([row, other | {"difference": {"clear": False}}]) is False
+    assert clear_winner([row, other | {"status": "skipped"}]) is None  # nobody else ran
+    assert clear_winner([row | {"baseline": True}, other]) is None  # nobody beat it
 
 
 def test_words():

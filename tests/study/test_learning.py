@@ -16,6 +16,7 @@ from peira.core.errors import DataError, ParameterError, UnreadableError
 from peira.study.learning import learn, parse_duration
 from peira.study.planning import Study
 from peira.study.run import Run
+from peira.study.table_regressor import TableRegressor
 
 FEW = ["LinearRegression", "Ridge"]
 
@@ -238,6 +239,12 @@ def test_durations_that_are_none(budget):
         parse_duration(budget)
 
 
+@pytest.mark.parametrize("named", ["first, price", ["first", "price"]])
+def test_several_targets_are_refused_with_what_to_do_in_their_place(named, seed):
+    with pytest.raises(DataError, match="names 2 columns: learn one at a time, as -y first --kind price=ignored, or"):
+        learn(pd.DataFrame(table(seed)), named, progress=False)
+
+
 def test_folds_by_time_and_by_group(source, tmp_path, seed):
     columns = table(seed) | {
         "when": np.arange(120.0)[::-1],
@@ -326,3 +333,22 @@ def test_predictions_that_are_no_arrays_are_refused(source, tmp_path):
         path.write_bytes(content)
         with pytest.raises(UnreadableError, match="fold-0"):
             run.read_predictions("ridge", 0)
+
+
+def test_a_short_budget_is_not_spent_on_starting_processes(source, tmp_path, monkeypatch):
+    monkeypatch.setattr("peira.study.learning._PATIENCE", 0.0)
+    monkeypatch.setattr("peira.study.learning.Parallel", None)  # would fail
+    run = learn(source, "price", methods=FEW, budget="15s", output=tmp_path / "run", progress=False)
+    assert all(row["status"] == "ok" for row in run.state["leaderboard"])
+
+
+def test_columns_of_which_the_model_takes_nothing_may_be_absent(seed):
+    columns = table(seed) | {"same": np.ones(120)}
+    y = columns.pop("price")
+    model = TableRegressor().fit(columns, y)
+    for frame in (columns, pd.DataFrame(columns)):
+        given = {name: frame[name] for name in columns if name != "same"}
+        given = given if isinstance(frame, dict) else pd.DataFrame(given)
+        np.testing.assert_array_equal(model.predict(given), model.predict(columns))
+        with pytest.raises(DataError, match=r"'town' of fit is missing \(1 in all"):
+            model.predict({name: given[name] for name in ("first", "second")})

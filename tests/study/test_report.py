@@ -143,6 +143,7 @@ def test_the_page_shows_every_section_in_order(tmp_path, seed):
         "Clear winner?",
         "The target is cut off",
         "13 columns after coding",
+        "the time budget was spent LARS",  # reasons, with the names of those that share them
         "<1H OCEAN",
         "With twice the rows",
         "Assumptions",

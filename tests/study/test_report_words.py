@@ -140,6 +140,11 @@ def test_any_value_in_words():
             '<p class="reference"><span>[1]</span> Bishop (2006), section 3.3.</p><p>End.</p>',
         ),
         (":cost: N D^2\n:memory: D", "<dl><dt>cost</dt><dd>N D^2</dd><dt>memory</dt><dd>D</dd></dl>"),
+        (
+            "== ===\na  b c\n== ===\nd  e\n   *f*\ng  h\n== ===\n\nEnd.",
+            "<table><tr><th>a</th><th>b c</th></tr><tr><td>d</td><td>e <em>f</em></td></tr>"
+            "<tr><td>g</td><td>h</td></tr></table><p>End.</p>",
+        ),
         ("Quote:\n\n    said.\n\nEnd.", "<p>Quote:</p><blockquote><p>said.</p></blockquote><p>End.</p>"),
         (
             "<script>alert(1)</script> & ``</code>``",
@@ -160,6 +165,8 @@ def test_pages_of_odd_shape_end_and_lose_no_word():
         ".. math::",
         "-\n-",
         "=====",
+        "== ==",
+        "== ==\n  x\n\n",
         "   \n\t\n",
         "* " * 3000,
         "**" * 3000,

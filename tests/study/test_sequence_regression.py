@@ -10,13 +10,15 @@ import peira
 from peira.cli.commands import predict
 from peira.core.errors import DataError
 from peira.linear import Ridge
-from peira.sequences import SequenceRegressor
+from peira.sequences.recurrent_method import RecurrentMethod
 from peira.study.asking import inputs_for
+from peira.study.evaluating import evaluate
 from peira.study.item_regression import ItemRegression
 from peira.study.planning import Study
 from peira.study.regression import _calibration
 from peira.study.sequences_classifier import summaries
 from peira.study.sequences_regressor import SequencesRegressor
+from peira.training import Training
 
 
 @pytest.fixture
@@ -71,12 +73,31 @@ def test_few_whole_numbers_are_labels_unless_numbers_are_asked_for(walks):
     study = planned(walks, target="steps", task="regression")
     assert study.task == study.material.task == "regression"
     names = {c.method for c in study.candidates if c.skip is None}
-    assert names == {"MeanRegressor", "RidgeCV", "KNeighborsRegressorCV", "SequenceRegressor"}
-    assert next(c for c in study.candidates if c.method == "SequenceRegressor").trials == 2
+    assert names == {
+        "MeanRegressor", "RidgeCV", "KNeighborsRegressorCV", "EchoStateRegressor", "SequenceRegressor"
+    }  # fmt: skip
     assert isinstance(study.question, ItemRegression)
-    assert study.question.settings(SequenceRegressor.parameters(), 8) == [{}, {"cell": "tcn"}]
     with pytest.raises(DataError, match="reduction of sequences is not there yet; .* regression"):
         planned(walks, target="far", task="reduction")
+
+
+@pytest.mark.parametrize(
+    ("task", "name"), [("regression", "SequenceRegressor"), ("classification", "SequenceClassifier")]
+)
+def test_of_nets_two_kinds_are_tried_while_their_share_of_a_budget_lasts(walks, monkeypatch, task, name):
+    brief = Training(optimiser="adam", updates=1, batch_size=None)
+    monkeypatch.setattr(RecurrentMethod, "default_training", classmethod(lambda cls: brief))
+    study = planned(walks, target="steps", task=task)
+    assert {c.method: c.trials for c in study.candidates if c.trials > 1} == {name: 2}
+    net = next(c for c in study.candidates if c.method == name)
+
+    def tried(share):
+        cell = evaluate(net, study.X, study.y, *study.folds[0], 0, study.protocol, share=share)
+        assert cell.status == "ok"
+        return [t["settings"] for t in cell.tried]
+
+    assert tried(None) == tried(100.0) == [{}, {"cell": "tcn"}]
+    assert tried(1e-3) == [{}]
 
 
 def test_methods_of_tables_see_summaries_and_standardised_targets(seed):

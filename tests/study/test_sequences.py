@@ -90,6 +90,13 @@ def test_sequences_with_a_label_each(walks, tmp_path):
     assert {s["label"] for s in report["pictures"]["samples"]} == {"up", "down"}
 
 
+def test_one_label_alone_is_refused(walks, tmp_path):
+    walks.write_text(walks.read_text().replace("down", "up").replace("late", "early"))
+    for options, message in ({"target": "way"}, "one way, up"), ({"target": "part", "task": "tagging"}, "is early"):
+        with pytest.raises(DataError, match=message):
+            learned(walks, tmp_path, sequence="walk", time="t", **options)
+
+
 def test_labels_of_steps(walks, tmp_path):
     run = learned(walks, tmp_path, target="part", sequence="walk", time="t", methods=["FrequentLabel"])
     assert run.state["task"] == "tagging"
@@ -159,6 +166,7 @@ def test_subwords_are_learned_in_each_fold_and_judged_by_characters(tmp_path):
     part = LanguageModelling(60, 1000, "subword", False, {}).model(None, "none", {}).fit(X[:3])
     assert len(part.method_.encoder_.tokens_) < len(model.method_.encoder_.tokens_)  # fewer lines, fewer merges
     report = json.loads((run.path / "report.json").read_text())
+    assert report["learning"]["history"] == {}  # merges are no steps of the model that counts symbols
     assert any("a unit is a subword" in said for said in report["data"]["decisions"])
     assert "--unit subwords" in report["reproduce"]["command"]
 

@@ -19,6 +19,7 @@ from ..study.asking import inputs_for
 from ..study.comparing import compare as compare_models
 from ..study.learning import learn as run_learn
 from ..study.learning import parse_duration
+from ..study.material import items
 from ..study.planning import Study
 from ..study.report import render
 from ..study.report.figures import interval, measured
@@ -102,7 +103,9 @@ def predict(model: str, source: str, *, output: str | None, level: float | None,
         sys.stdout.write(text)
     else:
         write_atomically(Path(output), text.encode())
-        printing.note(f"{len(table)} predictions written to {output}")
+        rows = len(next(iter(columns.values())))
+        of = "" if rows == len(table) else f" for {items(len(table), what)}"  # steps, of sequences
+        printing.note(f"{rows} predictions{of} written to {output}")
 
 
 def compare(models: list[str], *, on: str | None, target: str | None, measure: str | None, as_json: bool) -> None:

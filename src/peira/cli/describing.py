@@ -1,6 +1,7 @@
 """Commands that describe: the methods, a table, and the machine."""
 
 import platform
+import re
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -19,11 +20,14 @@ from ..experience.reading import read
 from ..experience.roles import infer_roles
 from ..study.image_material import open_images_source
 from ..study.material import Material, items
+from ..study.report.figures import interval, measured
+from ..study.run import Run
 from ..study.sequence_material import open_sequences_source
 from ..study.text_material import open_text_source
 from . import printing
 
 _LABELS = 100
+_EFFECTS = 20
 
 
 def methods(name: str | None, *, task: str | None, as_json: bool) -> None:
@@ -107,6 +111,31 @@ def _items(material: Material, as_json: bool) -> None:
         console.print(f"and {len(profile['labels']) - _LABELS} more labels (all of them with --json)")
 
 
+def explain(path: str, *, as_json: bool) -> None:
+    """``peira explain``: which columns the winner of a run relies on, and how it weighs them."""
+    run = Run.open(path)
+    report = run.read_json("report.json")
+    told = report.get("explanation") or {}
+    if as_json:
+        return printing.print_json(told)
+    console = printing.console()
+    for part, figure, what, between in (
+        ("importance", "mean", f"what shuffling it costs in {run.state['measure_title']}", "least to most"),
+        ("coefficients", "value", "coefficient", "95 % interval"),
+    ):
+        if rows := told.get(part):
+            grid = printing.grid("column", what, between)
+            for row in rows[:_EFFECTS]:
+                ends = [row["low"], row["high"]]
+                grid.add_row(printing.cell(row["name"]), measured(row[figure], ends), interval(ends))
+            console.print(grid)
+            if len(rows) > _EFFECTS:
+                console.print(f"and {len(rows) - _EFFECTS} more (all of them with --json)")
+    absent = report.get("absent", {}).get("explanation", "This run explains nothing about columns.")
+    if note := told.get("note") or ("" if told else absent):
+        console.print(Text(printable(note)))
+
+
 def doctor(*, as_json: bool) -> None:
     """``peira doctor``: learn a line with every engine, and say what is installed."""
     import torch
@@ -158,7 +187,7 @@ def _method_page(cls: type, as_json: bool) -> None:
         )
     console = printing.console()
     console.print(Text(f"{cls.__name__}: {_title(cls)}", style="bold"))
-    console.print(Text(page.strip()))
+    console.print(Text(_plain(page.strip())))
     grid = printing.grid("parameter", "default", "type", "range", "meaning")
     for p in parameters:
         grid.add_row(p["name"], repr(p["default"]), p["type"], p["range"], p["doc"])
@@ -166,6 +195,12 @@ def _method_page(cls: type, as_json: bool) -> None:
     console.print(Text(f"verbs: {', '.join(_verbs(cls))}"))
     for name, value in card.items():
         console.print(Text(f"{name}: {', '.join(value) if isinstance(value, tuple) else value}"))
+
+
+def _plain(page: str) -> str:
+    """The page without its markup; formulas stay LaTeX, indented."""
+    page = re.sub(r"^ *\.\. math:: *", "    ", page, flags=re.MULTILINE)
+    return re.sub(r":math:`([^`]*)`|``([^`]*)``", lambda found: found[1] or found[2], page)
 
 
 def _title(cls: type) -> str:

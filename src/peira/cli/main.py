@@ -189,6 +189,14 @@ def diagnose(run: Annotated[str, typer.Argument(metavar="RUN", show_default=Fals
 
 
 @app.command()
+def explain(run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)], json: AsJson = False) -> None:
+    """Show which columns a run's winner relies on, and how it weighs them."""
+    from . import describing
+
+    describing.explain(run, as_json=json)
+
+
+@app.command()
 def methods(
     name: Annotated[str | None, typer.Argument(metavar="NAME", show_default=False)] = None,
     task: Annotated[str | None, typer.Option(help="Only methods for this task.")] = None,

@@ -13,12 +13,18 @@ from rich.text import Text
 
 from ..core.text import printable
 from ..study.report.figures import interval, measured, number
+from ..study.report.sections.common import grouped
 from ..study.run import Run, plain
+
+
+class _Pipe(Console):
+    def on_broken_pipe(self) -> None:  # `peira methods | head` is no failure
+        raise BrokenPipeError
 
 
 def console() -> Console:
     """As wide as the terminal; 160 columns where there is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    return _Pipe(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def grid(*headers: str) -> Grid:
@@ -48,10 +54,8 @@ def print_summary(run: Run, summary: dict[str, Any]) -> None:
     """The leaderboard, the verdict, and what to do next."""
     screen = console()
     table = grid("", "method", run.state["measure_title"], "95 % interval", "settings")
-    for rank, row in enumerate(summary["leaderboard"], 1):
-        if row["status"] != "ok":
-            table.add_row("", row["method"], row["status"], "", cell(printable(row["reason"] or "", 80)))
-            continue
+    board = summary["leaderboard"]
+    for rank, row in enumerate((row for row in board if row["status"] == "ok"), 1):
         settings = ", ".join(f"{k}={_setting(v)}" for k, v in row["params"].items() if v != "none")
         mark = " (baseline)" if row["baseline"] else ""
         table.add_row(
@@ -62,6 +66,9 @@ def print_summary(run: Run, summary: dict[str, Any]) -> None:
             settings,
         )
     screen.print(table)
+    for status in ("failed", "skipped"):
+        for reason, names in grouped([row for row in board if row["status"] == status]):
+            screen.print(Text(f"{status}: {', '.join(names)}: {printable(reason)}", style="dim"))
     screen.print(Text(printable(summary["verdict"])))
     if summary["stopped"]:
         screen.print(Text(f"The search was cut short ({summary['stopped']})."))

@@ -9,8 +9,8 @@ from scipy import stats
 
 from .finding import Check, Evidence, Finding
 
-FEW = 20
-"""A class with fewer rows is hard to learn, and its recall is hardly known."""
+FEW, FEWEST = 20, 5
+"""A class with fewer rows is hard to learn, and its recall is hardly known; below the second number it says nothing."""
 SURE = 0.02
 """An error is a confident one if the true label had at most this probability."""
 _BINS, _DRAWS = 10, 200
@@ -40,11 +40,12 @@ def too_good(e: Evidence) -> Finding | None:
 
 
 def rare_not_found(e: Evidence) -> Finding | None:
-    """The rarest label, below a tenth of the rows (less for many labels), is found in less than half of its rows.
+    """The rarest label of five rows or more, below a tenth of them all (less for many labels), is found in less than
+    half of its rows.
 
     Says nothing where costs were stated: the decision then does what was asked for.
     """
-    known = [row for row in e.table if row["support"]]
+    known = [row for row in e.table if row["support"] >= FEWEST]
     if len(known) < 2 or e.costs:
         return None
     rarest = min(known, key=lambda row: row["support"])
@@ -118,7 +119,9 @@ def few_rows_of_a_label(e: Evidence) -> Finding | None:
 
 def never_predicted(e: Evidence) -> Finding | None:
     """A label with at least five rows that no row was given."""
-    never = [row for row in e.table if row["support"] >= 5 and not np.any(e.predicted == e.classes.index(row["label"]))]
+    never = [
+        row for row in e.table if row["support"] >= FEWEST and not np.any(e.predicted == e.classes.index(row["label"]))
+    ]
     if not never:
         return None
     names = ", ".join(f"{row['label']!r} ({row['support']} {e.items})" for row in never[:5])

@@ -19,8 +19,10 @@ def no_better_than_baseline(e: Evidence) -> Finding | None:
         "problem",
         f"{e.measure} {np.mean(e.scores):.4g} against {np.mean(e.baseline_scores):.4g} of the baseline, "
         "which ignores the inputs.",
-        "The inputs hold nothing that these methods can use: check that rows and targets belong together, add inputs, "
-        "or do without machine learning here.",
+        "This speaks only of the methods that had their turn: give the search more time, or name one with --methods."
+        if e.stopped
+        else "The inputs hold nothing that these methods can use: check that rows and targets belong together, add "
+        "inputs, or do without machine learning here.",
     )
 
 

@@ -54,7 +54,7 @@ class Augmentation(Value):
     >>> changed.shape
     torch.Size([128, 3, 32, 32])
     >>> print(augment.describe())
-    half of them mirrored left to right; cut out anew after 4 pixels were added on all sides
+    half of them mirrored left to right; moved by up to 4 pixels along each side
     """
 
     flip: Literal["none", "horizontal", "vertical", "both"] = param(
@@ -190,7 +190,7 @@ class Augmentation(Value):
     def describe(self) -> str:
         """What is done to images, in words."""
         parts = [
-            (self.crop, f"cut out anew after {self.crop} pixel{'s' * (self.crop != 1)} were added on all sides"),
+            (self.crop, f"moved by up to {self.crop} pixel{'s' * (self.crop != 1)} along each side"),
             (self.shift, f"shifted by up to {self.shift:.0%} of each side"),
             (self.rotate, f"turned by up to {self.rotate:g} degrees to either side"),
             (self.scale, f"scaled by {1 / (1 + self.scale):.2f} to {1 + self.scale:.2f}"),

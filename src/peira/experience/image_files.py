@@ -152,7 +152,7 @@ def _judge(found: Found, bad: list[tuple[str, str]], skip_damaged: bool) -> None
     if bad and not skip_damaged:
         raise DataError(
             f"{len(bad)} of {len(found.paths) + len(found.strangers)} files in {found.where} cannot be used: "
-            f"{_listed(bad)}; mend or remove them, or leave them out with skip_damaged=True"
+            f"{_listed(bad)}; mend or remove them, or leave them out by read_images(folder, skip_damaged=True)"
         )
     if len(bad) - len(found.strangers) >= len(found.paths):
         raise DataError(f"not one of the files in {found.where} is a picture that can be used: {_listed(bad)}")
@@ -191,7 +191,7 @@ def _said(known: Sequence[Facts], size: tuple[int, int], C: int) -> list[str]:
     resized = Counter((f.height, f.width) for f in known if (f.height, f.width) != size)
     if resized:
         sides = [[s[i] for s in resized] for i in (0, 1)]
-        span = " x ".join(f"{min(s)}" if min(s) == max(s) else f"{min(s)} to {max(s)}" for s in sides)
+        span = " x ".join(f"{min(s)}" if min(s) == max(s) else f"{min(s)}-{max(s)}" for s in sides)
         distorted = sum(k for (h, w), k in resized.items() if abs(np.log(h * size[1] / (w * size[0]))) > np.log(1.05))
         notes.append(
             f"{sum(resized.values()):,} of {N:,} pictures resized from {span} to {_by(size)} pixels (height x width)"

@@ -181,17 +181,8 @@ def _shapes(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         for member in archive.infolist()[:1000]:
             if member.filename.endswith(".npy"):
                 with archive.open(member) as stream:
-                    version = np.lib.format.read_magic(stream)
-                    head = (
-                        np.lib.format.read_array_header_1_0
-                        if version == (1, 0)
-                        else np.lib.format.read_array_header_2_0
-                    )
+                    first = np.lib.format.read_magic(stream) == (1, 0)
+                    head = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
                     shape, _, dtype = head(stream)
                 shapes[member.filename.removesuffix(".npy")] = shape, dtype
     return shapes
-
-
-def _read_head(stream: Any) -> tuple:
-    first = np.lib.format.read_magic(stream) == (1, 0)
-    return (np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0)(stream)

@@ -65,8 +65,8 @@ class Images:
             pixels = pixels[..., None]
         if pixels.ndim != 4 or pixels.shape[3] not in (1, 3):
             raise DataError(
-                f"images have shape (N, H, W) or (N, H, W, C) with C = 1 or 3, got {pixels.shape}"
-                + ("; rows of numbers become images with Images.from_rows" if pixels.ndim == 2 else "")
+                "images have shape (N, H, W) or (N, H, W, C) with C = 1 or 3, "
+                f"got {pixels.shape}{_remedy(pixels.shape)}"
             )
         if pixels.dtype != np.uint8:
             pixels = pixels.astype(np.float32) if pixels.dtype.kind in "bf" else _fit_in_bytes(pixels)
@@ -160,6 +160,16 @@ class Images:
         from .image_arrays import read_idx
 
         return read_idx(path, labels, **options)
+
+
+def _remedy(shape: tuple[int, ...]) -> str:
+    if len(shape) == 2:
+        return "; rows of numbers become images with Images.from_rows"
+    if len(shape) == 4 and shape[1] in (1, 3):
+        return "; here channels come last: np.moveaxis(pixels, 1, 3)"
+    if len(shape) == 4 and shape[3] in (2, 4):
+        return "; leave out how transparent the pixels are: pixels[..., :-1]"
+    return ""
 
 
 def _fit_in_bytes(pixels: np.ndarray) -> np.ndarray:

@@ -156,7 +156,8 @@ class Sequences:
 
     def __repr__(self) -> str:
         N, S = len(self), len(self.values)
-        what = "symbols" if self.symbolic else "numbers" if self.values.ndim == 1 else f"{self.values.shape[1]} numbers"
+        D = self.values.shape[1] if self.values.ndim == 2 else 1
+        what = "symbols" if self.symbolic or self.values.dtype.kind == "O" else f"{D} numbers" if D > 1 else "numbers"
         if not N:
             return f"Sequences(no sequence of {what})"
         low, high = int(self.lengths.min()), int(self.lengths.max())

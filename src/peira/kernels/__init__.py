@@ -14,7 +14,7 @@ from .stationary import RBF, RationalQuadratic
 from .strings import Spectrum
 from .validity import is_valid_kernel
 
-__getattr__, __dir__ = offer(__name__)
+__getattr__, _methods = offer(__name__)
 
 __all__ = [
     "RBF",
@@ -40,3 +40,7 @@ __all__ = [
     "is_valid_kernel",
     "kernel_named",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_methods()])

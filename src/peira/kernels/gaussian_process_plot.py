@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.axes import axes_for
 from ..core.errors import DataError, closest
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def plot_process(gp: "GaussianProcessRegressor", column: int | str | None, ax: A
     X = np.asarray(gp.X_train_)
     names = [str(n) for n in getattr(gp, "feature_names_in_", [f"x{d}" for d in range(X.shape[1])])]
     if column is None and len(names) > 1:
-        raise DataError(f"which column? {closest('', names)}")
+        raise DataError(f"which column? plot({names[0]!r}) draws the first; {closest('', names)}")
     at = names.index(column) if column in names else 0 if column is None else column
     if not isinstance(at, int) or not 0 <= at < len(names):
         raise DataError(f"there is no column {column!r}; {closest(column, names)}")
@@ -51,15 +52,13 @@ def plot_process(gp: "GaussianProcessRegressor", column: int | str | None, ax: A
     grid = np.tile(np.median(X, axis=0), (POINTS, 1))
     grid[:, at] = np.linspace(low - margin, high + margin, POINTS)
     forecast = gp.predict_dist(_named(grid, gp))
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(6, 4.5), layout="constrained").add_subplot()
+    ax = axes_for(ax)
     lower, upper = (np.ravel(end) for end in forecast.interval(level))
     ax.fill_between(grid[:, at], lower, upper, alpha=0.2, color="C0", linewidth=0, label=f"{level:.0%} of targets")
     if samples:
         draws = np.asarray(gp.sample_y(_named(grid, gp), samples, noise=False)).reshape(POINTS, samples)
-        ax.plot(grid[:, at], draws, color="C0", linewidth=0.7, alpha=0.6)
+        labels = ["functions drawn"] + ["_"] * (samples - 1)
+        ax.plot(grid[:, at], draws, color="C0", linewidth=0.7, alpha=0.6, label=labels if samples > 1 else labels[0])
     ax.plot(grid[:, at], np.ravel(forecast.mean), color="C0", linewidth=2, label="mean")
     y = np.asarray(gp.y_train_).ravel() * float(gp.y_scale_[0]) + float(gp.y_mean_[0])
     ax.scatter(X[:, at], y, s=12, color="black", linewidths=0, label="data", zorder=3)

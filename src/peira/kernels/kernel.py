@@ -39,6 +39,7 @@ from .gram import gram
 from .items import open_items
 
 Pullback = Callable[[torch.Tensor], torch.Tensor]
+_LIKE = torch.zeros(0, dtype=torch.float64)
 Bounds = tuple | list | np.ndarray | str
 
 
@@ -108,6 +109,18 @@ class Kernel(Value):
         'a smooth function of age with length-scale 1.3, plus noise with standard deviation 0.2'
         """
         return self._words(None if names is None else list(names))
+
+    def __str__(self) -> str:
+        """Like its repr, hyper-parameters to three digits and without their bounds."""
+        return repr(self._rounded())
+
+    def _rounded(self) -> Self:
+        changed: dict[str, Any] = {name: part._rounded() for name, part in self._parts()}
+        for name in self._own_free():
+            three = [float(f"{value:.3g}") for value in np.atleast_1d(self._tensor(name, _LIKE).detach().cpu())]
+            changed[name] = np.array(three) if np.ndim(vars(self)[name]) else three[0]
+            changed[f"{name}_bounds"] = self._parameters[f"{name}_bounds"].default
+        return self._replace(**changed)
 
     # ------------------------------------------------------------------ for methods, on tensors
 
@@ -209,8 +222,7 @@ class Kernel(Value):
         return new
 
     def _log_values(self) -> torch.Tensor:
-        none = torch.zeros(0, dtype=torch.float64)
-        return torch.cat([none, *(owner._tensor(name, none).reshape(-1) for owner, name, _ in self._free())]).log()
+        return torch.cat([_LIKE, *(owner._tensor(name, _LIKE).reshape(-1) for owner, name, _ in self._free())]).log()
 
     def _with_log_values(self, theta: np.ndarray | torch.Tensor) -> tuple[Self, np.ndarray | torch.Tensor]:
         """This kernel with the first entries of theta, and the entries that are left for others."""

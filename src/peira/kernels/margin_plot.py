@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 
+from ..core.axes import axes_for
 from ..core.errors import DataError
 from ..core.inputs import Queries
 
@@ -33,8 +35,9 @@ def plot_margin(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any
     Raises
     ------
     ValueError
-        If the inputs have another number of columns, or the kernel was precomputed.
+        If the machine is not fitted, the inputs have another number of columns, or the kernel was precomputed.
     """
+    check_is_fitted(model)
     name, classes = type(model).__name__, getattr(model, "classes_", None)
     Z = _dense(model.support_vectors_)
     if Z.ndim != 2 or Z.shape[1] != 2:
@@ -43,10 +46,7 @@ def plot_margin(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any
     points = Z if X is None else _dense(X)
     if points.ndim != 2 or points.shape[1] != 2:
         raise DataError(f"X must have two columns like the inputs of fit, got shape {points.shape}")
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(6, 4.5), layout="constrained").add_subplot()
+    ax = axes_for(ax)
     low, high = np.vstack([points, Z]).min(0), np.vstack([points, Z]).max(0)
     room = 0.12 * np.where(high > low, high - low, 1.0)
     axes = [np.linspace(a, b, FINE) for a, b in zip(low - room, high + room, strict=True)]

@@ -181,7 +181,7 @@ class NuSVC(SupportVectorClassifier):
 
     @classmethod
     def example(cls) -> "NuSVC":
-        return cls(0.3, gamma=0.1, tol=1e-9, random_state=0)
+        return cls(0.3, gamma=1.0, tol=1e-9, random_state=0)
 
     def _machine(self, rows: KernelRows, s: np.ndarray, w: np.ndarray, like: Machine | None, **options: Any) -> Machine:
         total, most = 0.5 * self.nu * w.sum(), min(w[s > 0].sum(), w[s < 0].sum())

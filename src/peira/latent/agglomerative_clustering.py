@@ -33,6 +33,7 @@ import torch
 from scipy.cluster.hierarchy import dendrogram
 
 from ..core import Card, DataError, ParameterError, choice, integer, param
+from ..core.axes import axes_for
 from ..core.errors import UnreadableError
 from ..numerics.compile import compiled
 from .item_clusterer import DistanceClusterer, numbered
@@ -172,10 +173,7 @@ class AgglomerativeClustering(DistanceClusterer):
         matplotlib Axes
         """
         self._queries(np.zeros((1, getattr(self, "n_features_in_", 1))))  # says so if not fitted
-        if ax is None:
-            from matplotlib.figure import Figure
-
-            ax = Figure(figsize=(8, 4.5), layout="constrained").add_subplot()
+        ax = axes_for(ax, 8)
         Z = np.asarray(self.linkage_matrix_)
         N, K = self.n_leaves_, self.n_clusters_
         labels = np.concatenate([np.asarray(self.labels_), np.full(N - 1, -1)])

@@ -33,6 +33,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ..core import Clusterer, DataError, ParameterError
+from ..core.axes import axes_for
 from ..core.inputs import open_matrix
 from ..core.seeds import derive, draw_seed
 from ..measures.clusters import scatter, silhouette_score
@@ -73,10 +74,7 @@ class ClusterNumbers:
 
     def plot(self, ax: Any = None) -> Any:
         """The value against the number of clusters, with two standard errors, and the answer; returns the Axes."""
-        if ax is None:
-            from matplotlib.figure import Figure
-
-            ax = Figure(figsize=(6, 4), layout="constrained").add_subplot()
+        ax = axes_for(ax, 6, 4)
         K, value = self.table["n_clusters"], self.table["value"]
         known = np.isfinite(value)
         if "error" in self.table:

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.axes import axes_for
+
 NAMED = 10  # more clusters than a legend and a cycle of colours can tell apart are numbered at their centres
 
 
@@ -28,10 +30,7 @@ def plot_clusters(X: Any, labels: Any, *, centres: Any = None, ax: Any = None) -
     X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
     labels = np.asarray(labels)
     C = np.empty((0, X.shape[1])) if centres is None else np.asarray(centres, dtype=np.float64)
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(6, 4.5), layout="constrained").add_subplot()
+    ax = axes_for(ax)
     (x, c), titles = _plane(X, C), names
     if X.shape[1] > 2:
         parts = np.linalg.svd(X - X.mean(0), compute_uv=False) ** 2

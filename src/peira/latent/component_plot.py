@@ -4,16 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.axes import axes_for
+
 NAMED = 12  # more arrows than this are drawn without names, except for the longest
 COLOURS = 10
-
-
-def _axes(ax: Any, width: float = 6.0) -> Any:
-    if ax is not None:
-        return ax
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, 4.5), layout="constrained").add_subplot()
 
 
 def plot_scree(shares: np.ndarray, left: float, ax: Any = None) -> Any:
@@ -30,7 +24,7 @@ def plot_scree(shares: np.ndarray, left: float, ax: Any = None) -> Any:
     -------
     matplotlib Axes
     """
-    ax = _axes(ax)
+    ax = axes_for(ax)
     k = np.arange(1, len(shares) + 1)
     ax.bar(k, 100 * shares, color="C0", alpha=0.8, label="each component")
     ax.plot(k, 100 * np.cumsum(shares), color="C1", marker="o", markersize=4, label="all up to it")
@@ -74,7 +68,7 @@ def plot_codes(codes: Any, loadings: Any, shares: Any, names: list[str], y: Any 
         raise ValueError(f"a picture needs one component at least, got codes of shape {codes.shape}")
     if codes.shape[1] == 1:
         codes, loadings = np.c_[codes, np.zeros(len(codes))], np.r_[loadings, np.zeros_like(loadings)]
-    ax = _axes(ax)
+    ax = axes_for(ax)
     groups = [None] if y is None else list(dict.fromkeys(np.asarray(y).tolist()))
     for g, group in enumerate(groups):
         mine = codes if y is None else codes[np.asarray(y) == group]

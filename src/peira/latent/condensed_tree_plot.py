@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.axes import axes_for
+
 
 def plot_condensed_tree(T: np.ndarray, labels: np.ndarray, ax: Any = None) -> Any:
     """Draw it.
@@ -19,10 +21,7 @@ def plot_condensed_tree(T: np.ndarray, labels: np.ndarray, ax: Any = None) -> An
     -------
     matplotlib Axes
     """
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(7, 4.5), layout="constrained").add_subplot()
+    ax = axes_for(ax, 7)
     N = len(labels)
     C = len(T) - N + 1
     parent, child = T[:, 0].astype(int) - N, T[:, 1].astype(int) - N

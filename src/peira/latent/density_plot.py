@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..core.axes import axes_for
 from ..core.errors import DataError
 from ..core.inputs import Queries
 
@@ -40,10 +41,7 @@ def plot_density(model: Any, low: Any, high: Any, X: Any = None, ax: Any = None)
             f"a picture of a density needs one or two columns, and this {type(model).__name__} has {D}: "
             "fit it to two columns, or to two components"
         )
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(6, 4), layout="constrained").add_subplot()
+    ax = axes_for(ax, 6, 4)
     axes = [np.linspace(a, b, FINE[D]) for a, b in zip(np.asarray(low), np.asarray(high), strict=True)]
     grid = np.stack(np.meshgrid(*axes), -1).reshape(-1, D)
     names = [str(name) for name in getattr(model, "feature_names_in_", [f"x{j}" for j in range(D)])]

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..core.axes import axes_for
+
 NAMED = 10  # groups that a legend and a cycle of colours can tell apart
 
 
@@ -14,10 +16,7 @@ def plot_embedding(Y: Any, ax: Any = None, labels: Any = None) -> Any:
     groups = None if labels is None else np.asarray(labels)
     if groups is not None and len(groups) != len(Y):
         raise ValueError(f"there are {len(Y)} items, but {len(groups)} labels; they must agree")
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(6, 5), layout="constrained").add_subplot()
+    ax = axes_for(ax, 6, 5)
     names = np.unique(groups) if groups is not None else np.array(["items"])
     groups = np.full(len(Y), "items") if groups is None else groups
     flat = Y.shape[1] == 1

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..core.axes import axes_for
+
 POINTS = 2000  # more than a picture has room for are drawn as the band between their smallest and largest
 
 
@@ -25,10 +27,7 @@ def plot_sources(sources: Any, shares: Any, ax: Any = None) -> Any:
     """
     S = sources.numpy(force=True) if isinstance(sources, torch.Tensor) else np.asarray(sources)
     N, K = S.shape
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(7, 0.8 + 0.8 * K), layout="constrained").add_subplot()
+    ax = axes_for(ax, 7, 0.8 + 0.8 * K)
     low, high = S.min(0), S.max(0)
     S = (S - (low + high) / 2) / np.where(high > low, high - low, 1.0) * 0.9
     for k in range(K):

@@ -38,6 +38,7 @@ from scipy.special import expit, logsumexp
 
 from ..core import Card, DataError, Method, ParameterError, ProbabilisticClassifier, UnreadableError, param
 from ..core.inputs import Data, Queries
+from ..core.iteration import sharing
 from ..core.kinds import Classifier
 from .folds import Folds, make_folds
 
@@ -127,8 +128,10 @@ class CalibratedClassifierCV(ProbabilisticClassifier):
         codes = data.codes.numpy(force=True)
         S = np.full((len(codes), len(data.classes)), -np.inf)
         held_out = np.zeros(len(codes), dtype=int)
-        for train, test in self._folds(data, codes):
-            part = _fitted(base, data, train)
+        folds = self._folds(data, codes)
+        for k, (train, test) in enumerate(folds):
+            with sharing(len(folds) + 1 - k):  # the last fit, to all rows, has its share as well
+                part = _fitted(base, data, train)
             place = np.searchsorted(data.classes, part.classes_)
             S[np.ix_(test, place)] = _scores_of(part, data.X[test], self.method)
             held_out[test] += 1

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.axes import axes_for
+
 
 def plot_path(coefs: Any, names: Sequence[str] | None = None, ax: Any = None, labelled: int = 12) -> Any:
     """Draw the weights of a path against their L1 norm, as a share of the largest (Hastie et al. 2009, figure 3.10).
@@ -29,10 +31,7 @@ def plot_path(coefs: Any, names: Sequence[str] | None = None, ax: Any = None, la
     >>> axes = plot_path([[0.0, 1.0, 2.0], [0.0, 0.0, -1.0]], names=["age", "dose"])  # doctest: +SKIP
     """
     coefs = np.asarray(coefs, dtype=float)
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(7, 4.5), layout="constrained").add_subplot()
+    ax = axes_for(ax, 7)
     size = np.abs(coefs).sum(0)
     share = size / (size.max() or 1.0)
     order = np.argsort(-np.abs(coefs[:, -1]), kind="stable")

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.axes import axes_for
+
 NAMED = 10  # more classes than a legend or a cycle of colours can tell apart are named at their means
 
 
@@ -35,10 +37,7 @@ def plot_projection(codes: Any, y: Any, classes: Any, means: Any, ax: Any = None
     codes, y, classes, means = (np.asarray(v) for v in (codes, y, classes, means))
     if codes.ndim != 2 or codes.shape[1] < 1:
         raise ValueError(f"a picture needs one direction at least, got coordinates of shape {codes.shape}")
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(6, 4.5), layout="constrained").add_subplot()
+    ax = axes_for(ax)
     flat, few = codes.shape[1] == 1, len(classes) <= NAMED
     edges = np.histogram_bin_edges(codes[:, 0], "auto") if flat else None
     for c, label in enumerate(classes.tolist()):

@@ -67,7 +67,8 @@ def account(
 
 def steps(outcome: Outcome) -> dict[str, Any]:
     """How the winner learned, step by step."""
-    history = getattr(outcome.model.method_, "history_", {})
+    method = outcome.model.method_
+    history = getattr(getattr(method, "method_", method), "history_", {})  # of subwords, what learns is inside
     return {"history": history, "history_of": outcome.best.method, "net": outcome.lessons}
 
 

@@ -215,7 +215,7 @@ class Classification(Targeted):
             )
         if few := [str(c) for c, n in zip(self.classes, self.counts, strict=True) if n < FEW]:
             names = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
-            told.append(f"fewer than {FEW} rows each to learn from: {names}")
+            told.append(f"labels with fewer than {FEW} to learn from: {names}")
         if self.calibration != "none":
             told.append(f"probabilities are calibrated ({self.calibration}) on rows that the method did not see")
         if self.costs:

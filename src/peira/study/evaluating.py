@@ -74,8 +74,8 @@ def evaluate(
     """Choose settings on the training rows, fit, and predict the test rows.
 
     A failure is part of the result: status "failed" with its reason, and the trace for the log.
-    ``until`` is the time of day at which another process's budget ends; ``share`` the seconds after which this fit ends
-    with what it has learned by then.
+    ``until`` is the time of day at which another process's budget ends; ``share`` the seconds for the choice and the
+    fit, each of which ends with what it has learned by then.
     """
     cell = Cell(candidate.id, fold)
     # Small matrices are fastest on one thread, and one thread adds in one order:
@@ -90,9 +90,11 @@ def evaluate(
             warnings.catch_warnings(record=True) as caught,
         ):
             warnings.simplefilter("always")
-            model = choose(candidate, table[train], y[train], protocol, cell)
+            began = time.monotonic()
+            model = choose(candidate, table[train], y[train], protocol, cell, share)
             caught.clear()  # settings that were tried and left may warn as they like
-            _judge(cell, model, table, y, train, test, protocol, share)
+            left = None if share is None else max(share / 2, share - (time.monotonic() - began))
+            _judge(cell, model, table, y, train, test, protocol, left)
         # Basis functions depend on each other (the square of a 0-1 column is the column): nothing to tell anybody.
         told = [w for w in caught if cell.chosen.get("expansion") == "none" or w.category is not RankWarning]
         cell.warnings = sorted({f"{w.category.__name__}: {w.message}" for w in told})[:20]
@@ -142,11 +144,14 @@ def _judge(
     cell.train_score = protocol.question.value(protocol.question.keep(model, table[seen], y[seen]), protocol.measure)
 
 
-def choose(candidate: Candidate, table: Any, y: np.ndarray, protocol: Protocol, cell: Cell) -> Any:
+def choose(
+    candidate: Candidate, table: Any, y: np.ndarray, protocol: Protocol, cell: Cell, share: float | None = None
+) -> Any:
     """The candidate with the settings that do best on inner folds, not yet fitted; None if time ran out.
 
     First each expansion with the method's defaults, then the method's settings on the best one. Of many rows, at most
-    the question's ``choose_rows`` take part, the same for every candidate.
+    the question's ``choose_rows`` take part, the same for every candidate. ``share`` is dealt out evenly, in seconds,
+    among the fits of the choice and the one that follows it; once it ends one of them, nothing more is tried.
     """
     measure, seed, margin = protocol.measure, derive(protocol.seed, cell.fold + 1), protocol.question.margin
     settings = protocol.question.settings(candidate.parameters, candidate.trials)
@@ -160,8 +165,10 @@ def choose(candidate: Candidate, table: Any, y: np.ndarray, protocol: Protocol, 
         cell.chosen = {"expansion": candidate.expansions[0], **settings[0]}
         return protocol.question.model(candidate.make(seed, **settings[0]), candidate.expansions[0], protocol.kinds)
     prepared: dict[str, list[tuple]] = {}
+    fits, cut = len(folds) * (len(candidate.expansions) + len(settings) - 1) + 1, False
 
     def score(expansion: str, chosen: dict[str, Any]) -> float | None:
+        nonlocal cut
         if expansion not in prepared:
             prepared.clear()  # the best expansion is prepared once more rather than all kept in memory
             prepared[expansion] = []
@@ -176,7 +183,9 @@ def choose(candidate: Candidate, table: Any, y: np.ndarray, protocol: Protocol, 
                 return None
             part.method = candidate.make(seed, **chosen)
             try:
-                values.append(protocol.question.inner_value(part, Z, t, Z_test, t_test, measure))
+                with limiting(None if share is None else share / fits):
+                    values.append(protocol.question.inner_value(part, Z, t, Z_test, t_test, measure))
+                    cut |= share is not None and reason_to_stop() is not None
             except (DataError, ParameterError) as error:  # a singular covariance, say: another setting may do
                 tried["reason"] = str(error)
                 return np.nan
@@ -194,6 +203,8 @@ def choose(candidate: Candidate, table: Any, y: np.ndarray, protocol: Protocol, 
         if better(value, best[0]):
             best = (value, expansion, settings[0])
     for chosen in settings[1:]:
+        if cut:
+            break
         value = score(best[1], chosen)
         if value is None:
             return None

@@ -21,7 +21,7 @@ from .net_lessons import NetLessons
 from .report import render
 from .run import Run, plain
 from .untargeted import Untargeted
-from .verdict import LEVEL, Pooled, crosswise, leaderboard, procedure, ties
+from .verdict import LEVEL, Pooled, clear_winner, crosswise, leaderboard, procedure, ties
 from .wording import verdict_words
 
 
@@ -99,15 +99,17 @@ def _outcome(study: Any, run: Run, cells: Sequence[Cell], rows: list[dict[str, A
 def _refit(study: Any, best: Candidate, own: list[Cell], lessons: NetLessons) -> tuple[Any, Cell]:
     """The winner, its settings chosen once more on all rows, fitted to all rows; and what was tried for that.
 
-    A fit that its share of the budget ended has as long for an item as it had in the folds.
+    A fit that its share of the budget ended has as long for an item as it had in the folds, as has the choice.
     """
     cell = Cell(best.id, len(study.folds))
     seen = sum(len(train) for train, _ in study.folds) / len(study.folds)
-    seconds = None
+    seconds = share = None
     if any(c.cut for c in own):
         seconds = float(np.mean([c.fit_seconds for c in own])) * len(study.y) / seen
+        share = seconds * (1 + len(own[0].tried))
     with unlimited(), task("refit"):
-        model = choose(best, study.X, study.y, study.protocol, cell) or _as_in_the_first_fold(study, best, own[0])
+        model = choose(best, study.X, study.y, study.protocol, cell, share)
+        model = model or _as_in_the_first_fold(study, best, own[0])
         with limiting(seconds), observing(lessons):
             return model.fit(study.X, study.y), cell
 
@@ -176,7 +178,7 @@ def _verdict(outcome: Outcome, cells: Sequence[Cell]) -> dict[str, Any]:
         "score": score,
         "interval": interval,
         "level": LEVEL,
-        "clear_winner": not tied and len(outcome.rows) > 1,
+        "clear_winner": clear_winner(outcome.rows),
         "tied_with": tied,
         "baseline": None,
         "gain": None,
@@ -188,7 +190,7 @@ def _verdict(outcome: Outcome, cells: Sequence[Cell]) -> dict[str, Any]:
         verdict["gain_interval"] = baseline["difference"]["interval"]
     if baseline is not None:
         verdict["baseline"] = {k: baseline[k] for k in ("method", "score", "interval")}
-    return verdict | verdict_words(verdict, study, measure)
+    return verdict | verdict_words(verdict, study, measure, outcome.run.state.get("stopped"))
 
 
 def _public(row: dict[str, Any]) -> dict[str, Any]:

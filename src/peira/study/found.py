@@ -15,7 +15,7 @@ from .report.figures import interval, measured, number
 from .run import plain
 from .telling import TELLERS
 from .untargeted import Untargeted
-from .verdict import LEVEL, procedure, ties
+from .verdict import LEVEL, clear_winner, procedure, ties
 
 _MENTIONED = {"P109", "P202", "P301"}  # said elsewhere, or nothing to be done
 _DISCRETE = 0.5  # share of the rows that hold one of the few commonest values
@@ -36,7 +36,7 @@ def conclude(outcome: Outcome, cells: Sequence[Cell]) -> tuple[dict[str, Any], l
         "score": score,
         "interval": pair,
         "level": LEVEL,
-        "clear_winner": not tied and sum(row["status"] == "ok" for row in outcome.rows) > 1,
+        "clear_winner": clear_winner(outcome.rows),
         "tied_with": tied,
         "baseline": None,
         "gain": None,

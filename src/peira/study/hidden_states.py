@@ -1,7 +1,8 @@
 """Which hidden states produce sequences: what a density of sequences asks of a study.
 
 Nobody knows the states, so models of each number of them are judged by how likely they hold sequences that they have
-not seen, in nats a step, against steps that are independent of each other. Sequences stay whole; a few long ones are
+not seen, in nats a step, against steps that are independent of each other. Where steps show symbols, Markov chains
+compete: what comes next may depend on what is seen, and need no hidden state. Sequences stay whole; a few long ones are
 cut into pieces, and parts that are learned from and judged lie side by side.
 """
 
@@ -20,8 +21,11 @@ from .sequence_models import StatesModel, lengths_of
 from .untargeted import Untargeted, number_of_parts, side_by_side
 
 MOST = 8
-ALSO = {"n_init": 2, "n_mix": 2}
-"""What every number of states is tried with, where a method has it: a second start, and a mixture that is one."""
+ALSO = {"n_init": 2, "n_mix": 2, "ends": False}
+"""What every setting is tried with, where a method has it: a second start, a mixture that is one, and no ends to
+foretell, which others do not foretell either."""
+ROOM = {"emissionprob_prior": 1.1}
+"""Room for symbols that a part of the sequences does not hold, where a method has none of its own."""
 
 
 class HiddenStates(Untargeted):
@@ -34,6 +38,8 @@ class HiddenStates(Untargeted):
     cut : bool
         Whether they are pieces, one behind the other.
     config : dict
+    symbols : list of str, optional
+        Those that steps show, where they are no numbers.
     """
 
     task = "density"
@@ -43,9 +49,13 @@ class HiddenStates(Untargeted):
     chooses_inside = False
     shares_time = True
 
-    def __init__(self, lengths: np.ndarray, cut: bool, config: dict[str, Any]) -> None:
+    def __init__(
+        self, lengths: np.ndarray, cut: bool, config: dict[str, Any], symbols: list[str] | None = None
+    ) -> None:
         super().__init__(len(lengths), None, None, config)
-        self.steps, self.cut = int(lengths.sum()), cut
+        self.steps, self.cut, self.symbols = int(lengths.sum()), cut, symbols
+        if symbols is not None:
+            self.data = "symbols"  # type: ignore[misc]
 
     @property
     def wanted(self) -> str:
@@ -53,22 +63,26 @@ class HiddenStates(Untargeted):
 
     @property
     def baseline(self) -> str:
-        return "IndependentSteps"
+        return "IndependentSteps" if self.symbols is None else "IndependentSymbols"
 
     def offers(self, cls: type[Method], named: bool) -> bool:
-        """Methods that tell states; others of the task when they are named."""
+        """Methods of states, hidden or seen; others of the task when they are named."""
         return super().offers(cls, named) and (named or hasattr(cls, "plot_transitions"))
 
     def unfit(self, cls: type[Method]) -> str | None:
         if cls.example().__sklearn_tags__().input_tags.positive_only:
             return "probabilities of counts cannot be compared with densities of numbers"
+        told = "ends" in cls.parameters() or hasattr(cls, "plot_transitions") or cls.card.baseline
+        if self.symbols is not None and not told:
+            return "it foretells where sequences end as well, which the others do not"
         return None
 
     def settings(self, parameters: dict[str, Parameter], budget: int) -> list[dict[str, Any]]:
-        """One to eight states, within the budget of trials."""
-        if (name := number_of_parts(parameters)) is None:
-            return super().settings(parameters, budget)
+        """One to eight states, within the budget of trials; without states, what else a method may try."""
         also = {key: value for key, value in ALSO.items() if key in parameters}
+        also |= {key: value for key, value in ROOM.items() if key in parameters and parameters[key].default == 1}
+        if (name := number_of_parts(parameters)) is None:
+            return [also | chosen for chosen in super().settings(parameters, budget)]
         return [{name: K, **also} for K in range(1, max(1, min(MOST, budget, self.steps // 20)) + 1)]
 
     def split(self, y: np.ndarray, k: int, seed: int) -> Split:
@@ -81,7 +95,7 @@ class HiddenStates(Untargeted):
         return str(min(5, N))
 
     def model(self, method: Method | None, expansion: str, kinds: dict[str, Any]) -> StatesModel:
-        return StatesModel(method=method)
+        return StatesModel(method=method, symbols=self.symbols)
 
     def inner_value(self, part: Any, Z: Any, y: np.ndarray, Z_test: Any, y_test: np.ndarray, measure: Measure) -> float:
         return float(self.value(self.keep(part.fit(Z), Z_test, y_test), measure))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..experience.images import Images, looks_like_images, read_images
+from ..experience.opening import describe
 from .items_material import ItemsMaterial
 from .pictures import changed, drawn
 
@@ -154,6 +155,8 @@ def images_like(source: Any, shape: list[int], target: str | None = None) -> tup
     labels = None
     if isinstance(source, tuple) and len(source) == 2:
         source, labels = source
+    if isinstance(source, str | Path) and not Path(source).expanduser().exists():
+        raise DataError(f"there is no file {describe(source)}")
     if not looks_like_images(source):
         raise DataError(f"{source} holds no images, and images of {shape[0]} x {shape[1]} pixels are expected")
     H, W, C = shape

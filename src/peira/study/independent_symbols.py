@@ -3,7 +3,7 @@ r"""Independent symbols: what any model of a text has to beat.
 .. math:: p(x_1, \ldots, x_T) = \prod_t p(x_t), \quad p(s) = (n_s + 1) / (n + K)
 
 with n symbols counted, n_s the count of each, and K kinds of them, one for all that were never seen (Laplace's rule).
-It knows which symbols are frequent, and nothing of what follows what.
+It knows which symbols are frequent, and nothing of what follows what. A symbol that is missing counts for nothing.
 
 **Cost.** One pass. Reference: Shannon (1951), Prediction and entropy of printed English, the estimate F_1.
 """
@@ -47,6 +47,7 @@ class IndependentSymbols(SymbolMethod, Density):
         reference="Shannon (1951)",
         cost="S",
         exact=True,
+        missing=True,
         baseline=True,
         data="symbols",
     )
@@ -64,7 +65,8 @@ class IndependentSymbols(SymbolMethod, Density):
             Those there are, where some may be missing from ``X``.
         """
         data = self._begin(X, symbols=symbols)
-        counts = torch.bincount(data.X[:, 0], minlength=len(self.symbols_) + 1).double()
+        steps = data.X[:, 0]
+        counts = torch.bincount(steps[steps >= 0], minlength=len(self.symbols_) + 1).double()
         self.log_frequencies_ = ((counts + 1) / (counts + 1).sum()).log()
         return self
 
@@ -74,6 +76,7 @@ class IndependentSymbols(SymbolMethod, Density):
             check_logs(self, "log_frequencies_", len(self.symbols_) + 1)
 
     def _log_density(self, queries: Queries) -> torch.Tensor:
-        each = self.log_frequencies_.to(queries.device)[queries.X[:, 0]]
+        steps = queries.X[:, 0]
+        each = torch.where(steps >= 0, self.log_frequencies_.to(queries.device)[steps], 0.0)
         total = torch.zeros(len(queries), dtype=torch.float64, device=queries.device)
         return total.index_add(0, owners(queries.lengths), each)

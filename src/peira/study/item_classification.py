@@ -5,12 +5,14 @@ As with tables (`Classification`), but judged and chosen as `peira.study.items_q
 
 from typing import Any
 
+from ..core.errors import DataError
 from ..core.method import Method
 from ..core.tasks import TASKS
 from .classes import performance
 from .classification import Classification
 from .items_classifier import ImagesClassifier, ItemsClassifier
 from .items_question import ItemsQuestion
+from .material import Material
 from .sequences_classifier import SequencesClassifier
 
 
@@ -20,6 +22,11 @@ class ItemClassification(ItemsQuestion, Classification):
     models = {"images": ImagesClassifier, "sequences": SequencesClassifier}
     on_columns = ("KNeighborsClassifier", "LogisticRegression", "SVC")
 
+    def __init__(self, material: Material, config: dict[str, Any]) -> None:
+        super().__init__(material, config)
+        if len(self.classes) < 2:
+            raise DataError(f"all {self.item}s have one {self.target}, {self.classes[0]}: there is nothing to learn")
+
     def model(self, method: Method | None, expansion: str, kinds: dict[str, Any]) -> ItemsClassifier:
         return self.models[self.data](method=method, expansion=expansion, costs=self.costs)
 
@@ -27,9 +34,6 @@ class ItemClassification(ItemsQuestion, Classification):
         if cls.card.data == self.data and not any(hasattr(cls, verb) for verb in TASKS[self.task].verbs[1:]):
             return "it gives no probabilities"
         return super().unfit(cls)
-
-    def trials(self, cls: type[Method], most: int) -> int:
-        return 1  # nets take their time, and as columns the items are only there to compare with
 
     def performance(self, outcome: Any) -> dict[str, Any]:
         arrays = outcome.unseen.arrays

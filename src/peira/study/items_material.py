@@ -58,7 +58,7 @@ class ItemsMaterial(Material):
         none: dict[str, Any] = {"sizes": [], "train": [], "validation": [], "doubling": None}
         if any(c.cut for c in outcome.cells):
             return none | {
-                "sentence": f"How much more {item}s would help was not measured: the fits were ended by their share of "
+                "sentence": f"Whether more {item}s would help was not measured: the fits were ended by their share of "
                 f"the budget, and fits on fewer {item}s would have gone through them more often."
             }
         train, test = study.folds[0]
@@ -68,7 +68,7 @@ class ItemsMaterial(Material):
         if cell.fit_seconds * sum(SHARES) > seconds:
             shares = ", ".join(f"{share:.0%}" for share in SHARES)
             return none | {
-                "sentence": f"How much more {item}s would help was not measured: fits on {shares} of them would have "
+                "sentence": f"Whether more {item}s would help was not measured: fits on {shares} of them would have "
                 f"taken about {cell.fit_seconds * sum(SHARES):.0f} s more."
             }
         with limiting(seconds), task("learning curve"):

@@ -19,7 +19,7 @@ from ..experience.splits import Split
 from ..measures import Measure
 from .items_model import ItemsModel
 from .material import Material
-from .question import Targeted
+from .question import CELL, Targeted
 from .sequences_classifier import SUMMARY
 
 HOLD_OUT_FROM = 10_000
@@ -69,6 +69,10 @@ class ItemsQuestion(Targeted):
                 "numbers that methods of tables get of them"
             )
         return None
+
+    def trials(self, cls: type[Method], most: int) -> int:
+        # Nets take their time: one kind of layers or the other. As columns the items are only there to compare with.
+        return most if CELL in cls.parameters() else 1
 
     def inner_split(self, y: np.ndarray, k: int, seed: int) -> Split:
         return self.hold_out(y, _ASIDE, seed)

@@ -44,6 +44,8 @@ _STDIN = Path("data") / "stdin"
 SEARCHED = 0.7
 """Share of a budget for the search where it is dealt out among fits; the rest is for the last fit."""
 _PATIENCE = 8.0  # seconds of work from which on starting processes costs less than it saves
+_STARTING = 20.0  # seconds that a budget must have left for starting processes to pay
+_SHORT = 60.0  # seconds of a budget that starting processes could use up
 
 
 def learn(
@@ -268,10 +270,10 @@ def _cells(study: Study, todo: list[tuple[Candidate, int]], jobs: int) -> Iterat
         train, test = study.folds[fold]
         return candidate, study.X, study.y, train, test, fold, study.protocol
 
-    processes = cpu_count() if jobs == -1 else jobs
     began = clock.monotonic()
     deadline = clock.time() + time_left()
     shares = study.question.shares_time and deadline < math.inf
+    processes = jobs if jobs != -1 else 1 if shares and time_left() < _SHORT else cpu_count()
 
     def share(left: int) -> float | None:
         """Seconds for the next of so many fits: what others leave of theirs is dealt out anew."""
@@ -279,7 +281,9 @@ def _cells(study: Study, todo: list[tuple[Candidate, int]], jobs: int) -> Iterat
 
     long = any(c.cls.card.data != "table" for c, _ in todo)  # nets: there is nothing to wait and see
     patience = 0.0 if long else _PATIENCE
-    while todo and (processes == 1 or (jobs == -1 and clock.monotonic() - began < patience)):
+    while todo and (
+        processes == 1 or (jobs == -1 and (clock.monotonic() - began < patience or time_left() < _STARTING))
+    ):
         if reason_to_stop():
             return
         yield evaluate(*arguments(*todo.pop(0)), share=share(len(todo) + 1))

@@ -14,6 +14,7 @@ Cost: that of the method, for N rows and D' columns of numbers.
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -139,10 +140,20 @@ class TableModel(Method):
         return torch.from_numpy(Z).to(X.device) if isinstance(X, torch.Tensor) else Z
 
     def _known_columns(self, X: Any) -> Any:
-        """A frame with more columns than ``fit`` saw (the target among them, say) as a table, which is read by name."""
+        """A frame with other columns than ``fit`` saw as a table, which is read by name.
+
+        There may be more (the target among them, say), and those may be absent of which the design takes nothing.
+        """
         known = getattr(self.design_, "feature_names_in_", None)
-        wider = known is not None and is_frame(X) and set(known) < set(column_names(X))
-        return Table.of(X) if wider else X
+        given = list(X) if isinstance(X, Mapping) else column_names(X)
+        if known is None or given is None:
+            return X
+        absent = {p["name"] for p in self.design_.plans_ if p["kind"] == "dropped"}.difference(given)
+        if absent:
+            table = Table.of(X)
+            blank = dict.fromkeys(absent, np.full(len(table), np.nan))
+            return Table(table.to_dict() | blank, orders=table.orders, rows=table.rows)
+        return Table.of(X) if is_frame(X) and set(known) < set(given) else X
 
     def _numeric(self) -> np.ndarray:
         """Which columns of the design are numbers, for which basis functions make sense."""

@@ -141,9 +141,10 @@ class Study:
         if self.task != "auto" and get_task(self.task).name not in offered:
             raise DataError(f"{self.task} of {material.item}s is not there yet; there is {', '.join(offered)}")
         if material.labels is None:
+            images = ", an npz file of images an array of labels, and an idx file its file of labels beside it"
             raise DataError(
                 f"the {material.item}s have no labels, so there is nothing to predict: a folder needs a sub-folder for "
-                "each class, an npz file of images an array of labels, and an idx file its file of labels beside it"
+                f"each class{images if material.data == 'images' else ', or a csv file with their labels beside them'}"
             )
         if self.task == "auto":
             labels = np.asarray(material.labels)
@@ -172,7 +173,7 @@ class Study:
         elif isinstance(material, StatesMaterial):
             self._without("sequences without labels", "horizon")
             self.task = "density"
-            self.question = HiddenStates(material.X.lengths, material.cut, self.config)
+            self.question = HiddenStates(material.X.lengths, material.cut, self.config, material.symbols)
         else:
             self._without("labels of steps", "horizon")
             self.task = "tagging"
@@ -207,6 +208,7 @@ class Study:
                 raise ParameterError(f"a column to judge by is for tasks without a target: --task {', '.join(FOUND)}")
             if target is None:
                 raise DataError(f"{self.task} needs a target: name the column to predict with -y")
+            _only_one(table, target)
             self.roles = infer_roles(table, target, kinds)
             self.task = str(self.roles.task) if self.task == "auto" else self.task
             self.question = QUESTIONS[self.task](self.roles.y, target, config)
@@ -246,6 +248,19 @@ class Study:
     @property
     def protocol(self) -> Protocol:
         return Protocol(self.question, self.measure, self.config["seed"], self.kinds)
+
+
+def _only_one(table: Table, target: Any) -> None:
+    """Refuse several targets, and say what to do: candidates are compared by one."""
+    names = [name.strip() for name in target.split(",")] if isinstance(target, str) else list(target)
+    if len(names) < 2 or target in table.names or not all(name in table for name in names):
+        return
+    raise DataError(
+        f"a study learns one target, and -y names {len(names)} columns: learn one at a time, as -y {names[0]} "
+        f"{' '.join(f'--kind {name}=ignored' for name in names[1:])}, or the others would be inputs. In Python, "
+        "MLPClassifier().fit(X, Y) learns sets of labels (columns of 0s and 1s) together, and MLPRegressor or Ridge "
+        "several numbers"
+    )
 
 
 def _without_target(table: Table, kinds: dict[str, Any], config: dict[str, Any]) -> tuple[Roles, Untargeted]:

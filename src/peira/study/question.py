@@ -22,6 +22,9 @@ from ..measures import Measure, get_measure
 from ..tuning import trials
 from .model import TableModel
 
+CELL, OTHER = "cell", "tcn"
+"""The parameter that says what the layers of a net of sequences are made of, and what is tried beside its default."""
+
 
 class Question(ABC):
     """What is asked of each row."""
@@ -100,8 +103,11 @@ class Question(ABC):
         return None
 
     def settings(self, parameters: dict[str, Parameter], budget: int) -> list[dict[str, Any]]:
-        """Settings of a method to try, the defaults first; at most ``budget`` of them."""
-        return list(trials(parameters, budget))
+        """Settings of a method to try, the defaults first; at most ``budget`` of them.
+
+        Of nets of sequences two kinds: recurrent ones, and causal convolutions.
+        """
+        return [{}, {CELL: OTHER}][:budget] if CELL in parameters else list(trials(parameters, budget))
 
     def inner_split(self, y: np.ndarray, k: int, seed: int) -> Split:
         """Folds of training rows on which settings are chosen; none where nothing can be chosen."""

@@ -10,10 +10,12 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..experience.audio import looks_like_audio, read_audio
+from ..experience.profile import missing_in
 from ..experience.reading import read
 from ..experience.sequences import Sequences
 from .drawing import bars, strip
 from .items_material import ItemsMaterial
+from .material import items
 from .sequences_classifier import SUMMARY, summaries
 from .series import filled, of_config, one_each, series_of
 from .verdict import LEVEL
@@ -191,7 +193,11 @@ def open_sequences_source(source: Any, config: dict[str, Any]) -> SequenceMateri
     A folder of recordings (wav or flac) with a sub-folder for each label, or a table for which ``config`` names the
     column that says which rows belong together, and the target.
     """
-    if isinstance(source, str | Path) and Path(source).expanduser().is_dir() and looks_like_audio(source):
+    if isinstance(source, str | Path) and looks_like_audio(source):
+        if not Path(source).expanduser().is_dir():
+            raise DataError(
+                f"{source} is no folder: recordings are learned from in one, with a sub-folder for each label"
+            )
         return _recordings(Path(source), config)
     if config.get("sequence") is None or config.get("task") in ("forecasting", "tagging"):
         return None
@@ -208,6 +214,9 @@ def open_sequences_source(source: Any, config: dict[str, Any]) -> SequenceMateri
     X, said = filled(series.X)
     reading = {"sequence": config["sequence"], "time": config.get("time"), "columns": list(X.names or ())}
     notes = [*series.notes, *([said] if said else []), f"every sequence has one {target}: it is the sequence's"]
+    if (absent := missing_in(labels)).any():
+        X, labels = X[~absent], labels[~absent]
+        notes.append(f"{items(int(absent.sum()), 'sequence')} without a {target} left out")
     return SequenceMaterial(X, labels, notes, target, reading)
 
 

@@ -55,8 +55,7 @@ class SequencesModel(Method):
         """
         self._check_parameters()
         method = self._learner()
-        fitted = type(method)(**method.get_params(deep=False))
-        fitted = fitted.fit(*self._taught(X, y))
+        fitted = self._teach(type(method)(**method.get_params(deep=False)), X, y)
         for name in [n for n in vars(self) if n.endswith("_")]:
             delattr(self, name)
         self.method_, self.n_features_in_ = fitted, fitted.n_features_in_
@@ -78,8 +77,14 @@ class SequencesModel(Method):
     def answers(self, X: Any) -> dict[str, np.ndarray]:
         """All that is said of each sequence or step, by the name of the column."""
 
-    def _taught(self, X: Any, y: Any) -> tuple[Any, ...]:
-        return (X,)
+    def _teach(self, method: Method, X: Any, y: Any) -> Method:
+        """Fit the method, which is this model's own."""
+        return method.fit(X)
+
+    @property
+    def _data(self) -> str:
+        """What the card of the method says that it learns from."""
+        return self.card.data
 
     def _queries(self, X: Any) -> Queries:
         return self.method_._queries(X)
@@ -95,7 +100,7 @@ class SequencesModel(Method):
         method = getattr(self, "method_", None)
         if not isinstance(method, Method) or not method.__sklearn_is_fitted__():
             raise UnreadableError(f"a stored {type(self).__name__} needs method_ to be a method that has learned")
-        if method.card.data != self.card.data or not set(method.card.tasks) & set(self.card.tasks):
+        if method.card.data != self._data or not set(method.card.tasks) & set(self.card.tasks):
             raise UnreadableError(f"{type(method).__name__} cannot be the method of a {type(self).__name__}")
 
 
@@ -294,8 +299,8 @@ class StepsModel(SequencesModel):
         probability = np.asarray(self.predict_dist(X).probs).max(1)
         return _steps_of(X) | {"prediction": np.concatenate(self.predict(X)), "probability": probability}
 
-    def _taught(self, X: Any, y: Any) -> tuple[Any, ...]:
-        return X, y
+    def _teach(self, method: Method, X: Any, y: Any) -> Method:
+        return method.fit(X, y)
 
     def _check_learned(self) -> None:
         super()._check_learned()
@@ -324,6 +329,7 @@ class StatesModel(SequencesModel):
         tasks="density", reference="Bishop (2006) 13", cost="that of the method on S steps", data="sequences",
         missing=True, wraps=True,
     )  # fmt: skip
+    symbols: list | None = param(None, "the symbols there are, whether or not the data hold them; None: numbers")
     _usual = "IndependentSteps"
 
     def log_prob(self, X: Any) -> Any:
@@ -341,6 +347,21 @@ class StatesModel(SequencesModel):
             return {"sequence": _ids_of(X), "steps": lengths, "log_likelihood": logs}
         states, P = np.concatenate(self.method_.predict(X)), np.concatenate(self.method_.predict_proba(X))
         return _steps_of(X) | {"state": states, "probability": P[np.arange(len(P)), states]}
+
+    def _learner(self) -> Method:
+        without = self.method is None and self.symbols is not None
+        return get_method("IndependentSymbols")() if without else super()._learner()
+
+    def _teach(self, method: Method, X: Any, y: Any) -> Method:
+        if self.symbols is None:
+            return method.fit(X)
+        if "symbols" in method.parameters():
+            return method.set_params(symbols=self.symbols).fit(X)
+        return method.fit(X, symbols=self.symbols)
+
+    @property
+    def _data(self) -> str:
+        return "sequences" if self.symbols is None else "symbols"
 
 
 def _ids_of(X: Any) -> np.ndarray:

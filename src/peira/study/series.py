@@ -46,6 +46,7 @@ def series_of(
     time: str | None,
     without: tuple[str, ...] = (),
     columns: list[str] | None = None,
+    symbols: bool = False,
 ) -> Series:
     """Cut a table into sequences.
 
@@ -60,6 +61,8 @@ def series_of(
         Columns that are not seen, such as the target.
     columns : list of str, optional
         The columns that are seen; without it, all that hold numbers.
+    symbols : bool, default False
+        Where there are no numbers, see a single column of words as symbols.
 
     Raises
     ------
@@ -104,17 +107,24 @@ def series_of(
     if columns is None:
         left = [name for name in table.names if name not in (sequence, time, *without)]
         columns = [name for name in left if table[name].dtype.kind in "fiub"]
-        if words := [name for name in left if name not in columns]:
+        words = [name for name in left if name not in columns]
+        if symbols and not columns and len(words) == 1:
+            columns = words
+        elif words:
             notes.append(f"only numbers are seen at a step; left out: {', '.join(map(repr, words[:10]))}")
     if unknown := [name for name in columns if name not in table]:
         raise DataError(f"there is no column {unknown[0]!r}; {closest(unknown[0], table.names)}")
-    if wrong := [name for name in columns if table[name].dtype.kind not in "fiub"]:
+    wrong = [name for name in columns if table[name].dtype.kind not in "fiub"]
+    symbolic = symbols and len(columns) == 1 and table[columns[0]].dtype.kind == "O"
+    if wrong and not symbolic:
         raise DataError(f"the column {wrong[0]!r} holds no numbers, and what is seen at a step are numbers")
     if not columns:
         raise DataError(
-            f"no column of numbers is left to learn from; there are {', '.join(map(repr, table.names[:10]))}"
+            f"no column of numbers is left to learn from{', and more than one of words' if symbols else ''}; there are "
+            f"{', '.join(map(repr, table.names[:10]))}"
+            + ("" if symbols else "; one of words is learned from where there are no labels")
         )
-    values = np.column_stack([table[name].astype(np.float64) for name in columns])[order]
+    values = np.column_stack([table[name] if symbolic else table[name].astype(np.float64) for name in columns])[order]
     lengths = np.bincount(codes, minlength=len(ids))
     return Series(Sequences(values, lengths, columns, ids), order, times, notes)
 
@@ -162,11 +172,13 @@ def filled(X: Sequences) -> tuple[Sequences, str | None]:
 
 
 def one_each(labels: Sequences) -> np.ndarray | None:
-    """The label of each sequence, if all its steps bear the same; None if one changes on the way."""
+    """The label of each sequence, if all its steps bear the same, or all none; None if one changes on the way."""
     values, lengths = labels.values, labels.lengths
     firsts = np.cumsum(lengths) - lengths
     each = values[firsts]
-    return each if bool(np.all(values == np.repeat(each, lengths))) else None
+    spread = np.repeat(each, lengths)
+    same = (values == spread) | (missing_in(values) & missing_in(spread))
+    return each if bool(same.all()) else None
 
 
 def of_config(table: Table, config: dict[str, Any], without: tuple[str, ...]) -> Series:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DataError, closest
+from ..experience.profile import count_levels, missing_in
 from ..experience.reading import read
 from ..experience.sequences import Sequences
 from .material import UntargetedMaterial, items
@@ -179,7 +180,7 @@ class TaggedMaterial(LongTable):
 
 
 class StatesMaterial(LongTable):
-    """Sequences without labels, of whose steps the hidden states are wanted.
+    """Sequences without labels, of numbers or of symbols, of whose steps the hidden states are wanted.
 
     Parameters
     ----------
@@ -191,10 +192,15 @@ class StatesMaterial(LongTable):
     ----------
     whole : Sequences
         As they are; ``X`` holds pieces of them where they are few.
+    symbols : list of str, or None
+        Those there are, the most frequent first; None where steps are numbers.
     """
 
     def __init__(self, series: Series, config: dict[str, Any]) -> None:
         self.whole, self.config, self.notes, self.repeated = series.X, config, list(series.notes), 0
+        self.symbols = None
+        if series.X.values.dtype.kind == "O":
+            self.data, self.symbols = "symbols", self._known_symbols()  # type: ignore[misc]
         self.X: Any = self.whole
         self.cut = len(self.whole) < SEQUENCES
         self.item = "piece" if self.cut else "sequence"  # type: ignore[misc]
@@ -212,6 +218,18 @@ class StatesMaterial(LongTable):
         self.X = Sequences(self.whole.values, [len(part) for parts in pieces for part in parts], self.whole.names, ids)
         self.notes.append(f"learned from and judged in {len(ids)} pieces of about {size} steps")
 
+    def _known_symbols(self) -> list[str]:
+        names, S = self.whole.names or (), len(self.whole.values)
+        known = [symbol for symbol, _ in count_levels(self.whole.values[:, 0])]
+        if not 2 <= len(known) <= S // 4:
+            raise DataError(
+                f"the column {names[0]!r} holds {items(len(known), 'different word')} in {items(S, 'step')}: too "
+                f"{'few' if len(known) < 2 else 'many'} to learn what follows what"
+            )
+        shown = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
+        self.notes.append(f"steps show one of {len(known)} symbols, of which every fit knows: {shown}")
+        return known
+
     @property
     def inputs(self) -> str:
         return f"what is seen at its steps: {', '.join((self.whole.names or ())[:6])}"
@@ -223,11 +241,13 @@ class StatesMaterial(LongTable):
     @property
     def reading(self) -> dict[str, Any]:
         named = {name: self.config.get(name) for name in ("sequence", "time")}
-        return {**named, "columns": list(self.whole.names or ())}
+        symbols = {} if self.symbols is None else {"symbols": True}
+        return {**named, "columns": list(self.whole.names or ()), **symbols}
 
     def digest(self) -> str:
         digest = hashlib.sha256(f"states\0{self.reading}\0{self.whole.lengths.tolist()}\0".encode())
-        digest.update(np.ascontiguousarray(self.whole.values).tobytes())
+        steps = self.whole.values if self.symbols is None else self.whole.values.astype(str)
+        digest.update(np.ascontiguousarray(steps).tobytes())
         return digest.hexdigest()
 
     def profile(self) -> dict[str, Any]:
@@ -238,8 +258,8 @@ class StatesMaterial(LongTable):
             "steps": int(lengths.sum()),
             "shortest": int(lengths.min()),
             "longest": int(lengths.max()),
-            "numbers": list(self.whole.names or ()),
-            "missing": int(np.isnan(self.whole.values).sum()),
+            "numbers" if self.symbols is None else "symbols": list(self.whole.names or ()),
+            "missing": int(sum(missing_in(column).sum() for column in self.whole.values.T)),
             "notes": self.notes,
         }
 
@@ -253,7 +273,7 @@ class StatesMaterial(LongTable):
         told = self.profile()
         decisions = [
             f"{items(told['sequences'], 'sequence')}, {told['steps']:,} steps in all, of "
-            f"{', '.join(told['numbers'][:10])}",
+            f"{', '.join((self.whole.names or ())[:10])}",
             *self.notes,
             *outcome.study.question.decisions,
         ]
@@ -277,7 +297,8 @@ def open_series_source(source: Any, config: dict[str, Any]) -> SeriesMaterial | 
         return None
     table, target = read(source), config.get("target")
     if free and table.suggested_target is None:
-        return StatesMaterial(of_config(table, config, ()), config)
+        named = {name: config.get(name) for name in ("sequence", "time")}
+        return StatesMaterial(series_of(table, **named, symbols=True), config)
     if target is None or target not in table:
         raise DataError(f"there is no column {target!r} of labels; {closest(str(target), table.names)}")
     series = of_config(table, config, (target,))
@@ -291,4 +312,5 @@ def open_series_source(source: Any, config: dict[str, Any]) -> SeriesMaterial | 
 
 def series_like(source: Any, reading: dict[str, Any]) -> Sequences:
     """Series of a further source, read as those that a model has learned from."""
-    return series_of(read(source), sequence=reading["sequence"], time=reading["time"], columns=reading["columns"]).X
+    named = {name: reading[name] for name in ("sequence", "time", "columns")}
+    return series_of(read(source), **named, symbols=reading.get("symbols", False)).X

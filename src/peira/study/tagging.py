@@ -46,6 +46,8 @@ class Tagging(Untargeted):
         if values.dtype.kind == "f" and (values != np.floor(values)).any():
             raise DataError(f"the column {target!r} holds numbers with fractions: labels of steps are names")
         self.classes = np.unique(values)
+        if len(self.classes) < 2:
+            raise DataError(f"the {target!r} of every step is {self.classes[0]}: there is nothing to learn")
         if len(self.classes) > max(2, len(values) // 4):
             raise DataError(f"the column {target!r} holds {len(self.classes)} different labels in {len(values)} steps")
         if len(tagged) < 4:

@@ -223,3 +223,10 @@ def procedure(
 def ties(rows: list[dict[str, Any]]) -> list[str]:
     """Methods that cannot be told from the best: the interval of the difference holds zero."""
     return [row["method"] for row in rows if row.get("difference") and not row["difference"]["clear"]]
+
+
+def clear_winner(rows: list[dict[str, Any]]) -> bool | None:
+    """Whether the best can be told from all others; None where none of them beat the baseline, or had its turn."""
+    if rows[0]["baseline"] or sum(row["status"] == "ok" for row in rows) == 1:
+        return None
+    return not ties(rows)

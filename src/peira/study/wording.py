@@ -5,8 +5,11 @@ from typing import Any
 from .report.figures import interval, measured, number
 
 
-def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str, str]:
-    """Task, experience and performance, a sentence each, and one that says it all."""
+def verdict_words(verdict: dict[str, Any], study: Any, measure: Any, stopped: str | None) -> dict[str, str]:
+    """Task, experience and performance, a sentence each, and one that says it all.
+
+    ``stopped``: why the search ended before every candidate had its turn.
+    """
     score, between = measured(verdict["score"], verdict["interval"]), interval(verdict["interval"])
     material = study.material
     method, target = verdict["method"], study.target
@@ -23,9 +26,13 @@ def verdict_words(verdict: dict[str, Any], study: Any, measure: Any) -> dict[str
     baseline = verdict["baseline"]
     if verdict["gain"] is None:
         performance += "; nothing did better than the baseline." if baseline else "; no baseline could be fitted."
-        sentence = (
-            f"No method learned {target!r} better than the baseline, which ignores the inputs: {measure.title} {score}."
-        )
+        sentence = f"{method} predicts {target!r} with {measure.title} {score} ({between})."
+        if baseline:
+            rivals = "No method that had its turn" if stopped else "No method"
+            sentence = (
+                f"{rivals} learned {target!r} better than the baseline, which ignores the inputs: {measure.title} "
+                f"{measured(baseline['score'], baseline['interval'])}."
+            )
     else:
         gain = _gain(verdict, measure)
         performance += f", {gain} the baseline's {measured(baseline['score'], verdict['interval'])}."

@@ -21,6 +21,8 @@ __all__ = [
 
 DASH = "—"
 _DRAWABLE = 1e150
+_ROUNDING = 1e-12
+"""Half width of an interval, as a share of its ends, up to which it is one of rounding errors."""
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -52,13 +54,14 @@ def bounds(pair: Any) -> tuple[float, float] | None:
 
 
 def decimals(pair: Any, digits: int = 2) -> int | None:
-    """Decimal places (negative: tens, hundreds ...) at which the interval's half width has `digits` significant digits.
+    """Decimal places (negative: tens, hundreds ...) at which the interval's half width has `digits` significant digits;
+    None where there is no width but that of rounding errors.
 
-    >>> decimals([0.60, 0.66]), decimals([66012, 70839]), decimals([1, 1])
-    (3, -2, None)
+    >>> decimals([0.60, 0.66]), decimals([66012, 70839]), decimals([1, 1]), decimals([0.3, 0.1 + 0.2])
+    (3, -2, None, None)
     """
     ends = bounds(pair)
-    if ends is None or not 0 < (half := ends[1] / 2 - ends[0] / 2) < math.inf:
+    if ends is None or not _ROUNDING * max(map(abs, ends)) < (half := ends[1] / 2 - ends[0] / 2) < math.inf:
         return None
     return digits - 1 - math.floor(math.log10(half))
 
@@ -69,6 +72,7 @@ def at(value: Any, places: int) -> str:
     if x is None:
         return DASH
     size = math.floor(math.log10(abs(x))) if x else 0
+    places = min(places, 6) if -1 <= size < 9 else places
     if size >= 9 or (x and size < -4) or places > 7:
         digits = min(max(size + places, 0), 6)
         mantissa, exponent = f"{x:.{digits}e}".split("e")

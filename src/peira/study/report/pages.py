@@ -1,8 +1,9 @@
 """A method's page (its module's docstring) as HTML.
 
 The docstrings are written in a small part of reStructuredText, and that part is read here: headings underlined, lists,
-``.. math::`` and other directives, footnotes, literal and doctest blocks, field lists, and inline ``code``, *emphasis*,
-**strong words** and roles. Anything else is a paragraph. Addresses stay text: the page links to nothing outside itself.
+simple tables, ``.. math::`` and other directives, footnotes, literal and doctest blocks, field lists, and inline
+``code``, *emphasis*, **strong words** and roles. Anything else is a paragraph. Addresses stay text: the page links to
+nothing outside itself.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from peira.study.report.formulas import display, inline
 __all__ = ["method_page"]
 
 _UNDERLINE = re.compile(r"([=\-~^\"'*+#.])\1{2,}$")
+_BORDER = re.compile(r"=+( +=+)+$")
 _ITEM = re.compile(r"(?P<mark>[*+\-•]|\(?(?:\d{1,3}|[a-z]|#)[.)])\s+(?=\S)")
 _DIRECTIVE = re.compile(r"\.\.\s+(?P<name>[a-zA-Z][\w:.-]*)::\s*(?P<argument>.*)$")
 _NOTE = re.compile(r"\.\.\s+\[(?P<label>[^\]]{1,40})\]\s*(?P<text>.*)$")
@@ -75,6 +77,11 @@ def _blocks(lines: list[str], depth: int) -> Iterator[Markup]:
         if line.lstrip().startswith(">>> "):
             end = next((j for j in range(i, len(lines)) if not lines[j].strip()), len(lines))
             yield _pre(lines[i:end])
+            i = end
+            continue
+        if _BORDER.match(line.strip()):
+            end = next((j for j in range(i, len(lines)) if not lines[j].strip()), len(lines))
+            yield _table(lines[i:end])
             i = end
             continue
         if _ITEM.match(line.lstrip()):
@@ -139,6 +146,28 @@ def _list(lines: list[str], start: int, depth: int) -> tuple[Markup, int]:
             i += 1
     tag = "ol" if ordered else "ul"
     return _tag(tag, Markup("").join(_tag("li", item) for item in items)), i
+
+
+def _table(lines: list[str]) -> Markup:
+    """A simple table: columns as wide as its borders say, of which the last runs on; a second border ends the head."""
+    starts = [match.start() for match in re.finditer("=+", lines[0])]
+    ends = [*starts[1:], None]
+    parts: list[list[list[str]]] = [[]]
+    for line in lines[1:]:
+        cells = [line[a:b].strip() for a, b in zip(starts, ends, strict=True)]
+        if _BORDER.match(line.strip()):
+            parts.append([])
+        elif cells[0] or not parts[-1]:
+            parts[-1].append(cells)
+        else:  # the line above goes on
+            parts[-1][-1] = [f"{a} {b}".strip() for a, b in zip(parts[-1][-1], cells, strict=True)]
+    parts = [part for part in parts if part]
+    rows = [
+        _tag("tr", Markup("").join(_tag("th" if k < len(parts) - 1 else "td", _inline(cell)) for cell in row))
+        for k, part in enumerate(parts)
+        for row in part
+    ]
+    return _tag("table", Markup("").join(rows))
 
 
 def _fields(lines: list[str], start: int) -> tuple[Markup, int]:

@@ -104,7 +104,7 @@ def tell_clusters(outcome: Outcome, cells: Sequence[Cell], verdict: dict[str, An
 
 
 def _cluster(code: int) -> str:
-    return "no cluster" if code < 0 else f"cluster {code + 1}"
+    return "no cluster" if code < 0 else f"cluster {code}"
 
 
 def _from_centres(Z: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -28,6 +28,11 @@ def tied_words(verdict: dict[str, Any]) -> str:
     return f" No clear winner: {', '.join(names[:3])}{more} cannot be told from it." if names else ""
 
 
+def nothing(outcome: Outcome) -> str:
+    """How a sentence begins that says that nothing is better than the baseline."""
+    return "Nothing that had its turn" if outcome.run.state.get("stopped") else "Nothing"
+
+
 def run_of(outcome: Outcome) -> str:
     """How a command names the run."""
     return str(outcome.run.path)

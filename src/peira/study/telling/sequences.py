@@ -1,6 +1,6 @@
 """What texts, series and sequences with and without labels have shown: sentences, figures, samples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,14 +10,18 @@ from ...experience.tokens import readable
 from ..account import Outcome
 from ..drawing import by_method, fan, states
 from ..evaluating import Cell
+from ..material import items
 from ..report.figures import interval, measured
 from ..sequence_models import LEVEL
 from ..told import Told
-from .parts import choice, figure, run_of, tied_words
+from .parts import choice, figure, nothing, run_of, tied_words
 
 _SAMPLES, _SYMBOLS = 3, 300
-_SHOWN = 5
+_SHOWN, _SAYS = 5, 20
+"""Texts at either end of a list; symbols from which on the bits of one say something."""
 _HISTORY = 120
+_ROWS, _CONTEXTS, _DRAWN = 20, 4096, 12
+"""Contexts in a table of what follows them; those that a chain may have for that, and for a picture of it."""
 _STRETCH = 300
 """Steps of a sequence that are drawn over their states."""
 
@@ -27,7 +31,7 @@ def tell_language(outcome: Outcome, cells: Sequence[Cell], verdict: dict[str, An
     study, unit, counted = outcome.study, outcome.study.question.unit, outcome.study.question.counted
     score, pair, gain = verdict["score"], verdict["interval"], verdict["gain"]
     said = f"{outcome.measure.title.replace('symbol', counted)} {measured(score, pair)} ({interval(pair)})"
-    sentence = f"Nothing foresees the next {unit} better than how frequent each is: {said}."
+    sentence = f"{nothing(outcome)} foresees the next {unit} better than how frequent each is: {said}."
     if gain is not None:
         sentence = (
             f"{outcome.best.method} foresees unseen text best: {said}; by how frequent each {unit} is alone, "
@@ -65,11 +69,15 @@ def _surprising(outcome: Outcome) -> dict[str, Any]:
     arrays, material, unit = outcome.unseen.arrays, outcome.study.material, outcome.study.question.counted
     each = -arrays["log_prob"] / np.log(2) / np.maximum(arrays["symbols"], 1)
     order = np.argsort(-each, kind="stable")
+    told = arrays["symbols"][order] >= _SAYS
+    order, few = (
+        (order[told], f" Texts of fewer than {_SAYS} are left out.") if told.sum() > 2 * _SHOWN else (order, "")
+    )
     rows = outcome.unseen.rows
     chosen = [*order[:_SHOWN], *order[-_SHOWN:]] if len(order) > 2 * _SHOWN else order
     return {
         "title": "The most and the least surprising texts",
-        "caption": f"On texts that the fits had not seen, by bits a {unit}.",
+        "caption": f"On texts that the fits had not seen, by bits a {unit}.{few}",
         "head": ["Text", f"Bits a {unit}", f"{unit.capitalize()}s", "It begins"],
         "rows": [
             [
@@ -92,7 +100,7 @@ def tell_forecast(outcome: Outcome, cells: Sequence[Cell], verdict: dict[str, An
     ahead = f"{question.horizon} step{'s' if question.horizon > 1 else ''} ahead"
     baseline = verdict["baseline"]
     if gain is None or (baseline and baseline["method"] in verdict["tied_with"]):
-        sentence = f"Nothing forecasts {ahead} clearly better than repeating the last season: {said}."
+        sentence = f"{nothing(outcome)} forecasts {ahead} clearly better than repeating the last season: {said}."
     else:
         sentence = (
             f"{outcome.best.method} forecasts {ahead} with {said}; repeating the last season, "
@@ -178,7 +186,7 @@ def tell_tags(outcome: Outcome, cells: Sequence[Cell], verdict: dict[str, Any]) 
     right = question.value(arrays, accuracy)
     usual = float(np.bincount(arrays["observed"]).max() / len(arrays["observed"]))
     said = f"{outcome.measure.title} {measured(score, pair)} ({interval(pair)})"
-    sentence = f"No method finds the {question.target!r} of a step better than the frequencies do: {said}."
+    sentence = f"{nothing(outcome)} finds the {question.target!r} of a step better than the frequencies do: {said}."
     if gain is not None:
         sentence = (
             f"{outcome.best.method} finds the {question.target!r} of each step with {said}: right for "
@@ -226,75 +234,122 @@ def _tracks(outcome: Outcome) -> list[dict[str, Any]]:
 
 def tell_states(outcome: Outcome, cells: Sequence[Cell], verdict: dict[str, Any]) -> Told:
     """How likely sequences are, which states they go through, and what each is like."""
-    method, measure = outcome.model.method_, outcome.measure
+    method, measure, whole = outcome.model.method_, outcome.measure, outcome.study.material.whole
     score, pair, gain, baseline = (verdict[name] for name in ("score", "interval", "gain", "baseline"))
-    K = len(getattr(method, "transmat_", ()))
+    hidden, chain = hasattr(method, "predict_proba"), hasattr(method, "contexts")
+    paths = method.predict(whole) if hidden else []
+    used = np.unique(np.concatenate(paths)) if hidden else np.empty(0, dtype=np.int64)
+    K, offered = len(used), len(method.transmat_) if hidden else 0
     said = f"{measure.title} {measured(score, pair)} nats ({interval(pair)})"
     if gain is None or baseline["method"] in verdict["tied_with"] or K == 1:
-        sentence = f"Nothing explains unseen sequences clearly better than steps that are independent: {said}."
-    else:
-        with_states = f" with {K} hidden states" if K else ""
         sentence = (
-            f"{outcome.best.method}{with_states} explains unseen sequences best: {said}; steps that are independent, "
+            f"{nothing(outcome)} explains unseen sequences clearly better than steps that are independent: {said}."
+        )
+    else:
+        kind = f" with {K} hidden states" if hidden else f" of order {method.order}" if chain else ""
+        sentence = (
+            f"{outcome.best.method}{kind} explains unseen sequences best: {said}; steps that are independent, "
             f"{measured(baseline['score'], pair)}.{tied_words(verdict)}"
         )
-    next_ = [f"Find the states of new sequences: peira predict {run_of(outcome)} TABLE"]
     facts = {"gain": gain, "states": K}
-    if not K:
+    if not hidden:
         next_ = [f"Ask how likely new sequences are: peira predict {run_of(outcome)} TABLE"]
-        return Told(sentence, next=next_, facts=facts)
-    structure = {"choice": choice(outcome, "number of states", None)}
-    paths, P = method.predict(outcome.study.material.whole), method.predict_proba(outcome.study.material.whole)
-    looks = {"figures": _stretches(outcome, paths), "tables": [_states(outcome, np.concatenate(paths), np.vstack(P))]}
-    figures = [figure("States", str(K), "that the steps come from, each with what it shows and how long it lasts")]
+        back = [figure("Looks back", items(method.order, "step"), "that decide what comes next")] if chain else []
+        return Told(sentence, next=next_, facts=facts, figures=back, looks=_followers(outcome) if chain else {})
+    next_ = [f"Find the states of new sequences: peira predict {run_of(outcome)} TABLE"]
+    structure = {"choice": choice(outcome, "number of states" + (" offered" if offered > K else ""), None)}
+    P = np.vstack(method.predict_proba(whole))
+    looks = {
+        "figures": [*_stretches(outcome, paths), _graph(partial(method.plot_transitions, states=used), "state")],
+        "tables": [_states(outcome, used, np.concatenate(paths), P)],
+    }
+    left = f"; {offered} were offered" if offered > K else ""
+    figures = [
+        figure("States", str(K), f"that the steps come from, each with what it shows and how long it lasts{left}")
+    ]
     return Told(sentence, structure, next_, facts, figures, looks)
 
 
 def _stretches(outcome: Outcome, paths: Sequence[np.ndarray]) -> list[dict[str, Any]]:
-    """Two stretches of sequences that go through most states, over these; and how the states follow each other."""
+    """Two stretches of sequences that go through most states, over these."""
     X, method = outcome.study.material.whole, outcome.model.method_
     starts = [(n, a) for n, path in enumerate(paths) for a in range(0, len(path), _STRETCH)]
     order = sorted(starts, key=lambda at: -len(np.unique(paths[at[0]][at[1] : at[1] + _STRETCH])))
-    drawn = []
-    for n, a in sorted(order[:2]):
-        part = X[[n]].values[a : a + _STRETCH]
-        drawn.append(
-            {
-                "title": f"Sequence {X.ids[n]}" + (f", from step {a}" if a else ""),
-                "caption": "What is seen, over the most probable states; the stronger a colour, the surer the state.",
-                "png": by_method(partial(method.plot, [part]), 7.2, 2.6),
-            }
-        )
-    drawn.append(
+    return [
         {
-            "title": "How the states follow each other",
-            "caption": "Arrows with the probability that one state follows another; loops, that it stays.",
-            "png": by_method(method.plot_transitions, 4.6, 4.6),
+            "title": f"Sequence {X.ids[n]}" + (f", from step {a}" if a else ""),
+            "caption": "What is seen, over the most probable states; the stronger a colour, the surer the state.",
+            "png": by_method(partial(method.plot, [X[[n]].values[a : a + _STRETCH]]), 7.2, 2.6),
         }
-    )
-    return drawn
+        for n, a in sorted(order[:2])
+    ]
 
 
-def _states(outcome: Outcome, path: np.ndarray, P: np.ndarray) -> dict[str, Any]:
-    """What each state is like: how often, how long, how sure, and the means of what is seen."""
+def _graph(draw: Callable[[Any], Any], what: str) -> dict[str, Any]:
+    return {
+        "title": f"How the {what}s follow each other",
+        "caption": f"Arrows with the probability that one {what} follows another; loops, that it stays.",
+        "png": by_method(draw, 4.6, 4.6),
+    }
+
+
+def _followers(outcome: Outcome) -> dict[str, Any]:
+    """What follows the symbols that a chain looks back on: for those that are seen most often."""
+    method, whole = outcome.model.method_, outcome.study.material.whole
+    m, symbols = int(method.order), method.symbols_
+    if len(symbols) ** m > _CONTEXTS:
+        return {}
+    place = {symbol: k for k, symbol in enumerate(symbols.tolist())}
+    counts, K = np.zeros(len(symbols) ** m, dtype=int), len(symbols)
+    for part in whole:
+        codes = np.array([place.get(symbol, -1) for symbol in part[:, 0].tolist()])
+        windows = np.lib.stride_tricks.sliding_window_view(codes, m) if len(codes) >= m else codes[:0].reshape(0, m)
+        np.add.at(counts, windows[(windows >= 0).all(1)] @ K ** np.arange(m)[::-1], 1)
+    rows, P = [], method.transmat_
+    for c in np.argsort(-counts, kind="stable")[:_ROWS]:
+        context = method.contexts[c]
+        seen = context if m == 1 else " ".join(context)
+        rows.append([str(seen), int(counts[c]), *(f"{symbols[k]} {100 * P[c, k]:.0f} %" for k in _most(P[c]))])
+    table = {
+        "title": "What follows what",
+        "caption": "The most probable next symbols, after those that are seen most often.",
+        "head": ["After", "Steps", *(f"{nth} likely" for nth in ("Most", "Second most", "Third most")[: min(K, 3)])],
+        "rows": rows,
+    }
+    return {"tables": [table], "figures": [_graph(method.plot_transitions, "symbol")] if K**m <= _DRAWN else []}
+
+
+def _most(probs: np.ndarray) -> np.ndarray:
+    """The places of the three most probable."""
+    return np.argsort(-probs, kind="stable")[:3]
+
+
+def _states(outcome: Outcome, used: np.ndarray, path: np.ndarray, P: np.ndarray) -> dict[str, Any]:
+    """What each state that is gone through is like: how often, how long, how sure, and the means of what is seen."""
     X, A = outcome.study.material.whole, outcome.model.method_.transmat_
+    B, symbols = getattr(outcome.model.method_, "emissionprob_", None), outcome.study.material.symbols
     names, rows = (X.names or ())[:6], []
-    for k in range(len(A)):
+    for k in used:
         mine = path == k
         lasts = 1 / (1 - A[k, k]) if A[k, k] < 1 else np.inf
-        seen = [v[~np.isnan(v)] for v in X.values[mine][:, : len(names)].T]
+        if symbols is not None:
+            shown = [f"{outcome.model.method_.symbols_[v]} {100 * B[k, v]:.0f} %" for v in _most(B[k])]
+        else:
+            seen = [v[~np.isnan(v)] for v in X.values[mine][:, : len(names)].T]
+            shown = [f"{v.mean():.4g}" if len(v) else "" for v in seen]
         rows.append(
             [
                 str(k),
                 f"{100 * mine.mean():.1f} %",
                 f"{lasts:.3g}" if np.isfinite(lasts) else "for ever",
-                f"{100 * P[mine, k].mean():.0f} %" if mine.any() else "",
-                *(f"{v.mean():.4g}" if len(v) else "" for v in seen),
+                f"{100 * P[mine, k].mean():.0f} %",
+                *([", ".join(shown)] if symbols is not None else shown),
             ]
         )
     return {
         "title": "What each state is like",
-        "caption": "Its share of the steps, how long it lasts on average, how sure it is, and means of what is seen.",
+        "caption": "Its share of the steps, how long it lasts on average, how sure it is, and "
+        + ("means of what is seen." if symbols is None else "what it shows most often."),
         "head": ["State", "Steps", "Lasts, steps", "Sure", *map(str, names)],
         "rows": rows,
     }

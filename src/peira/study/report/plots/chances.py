@@ -119,7 +119,7 @@ def _square(key: str, x: str, y: str) -> Canvas:
 
 def _key(canvas: Canvas, drawn: list[Ranking], texts: list[str], of: str, shares: list[float] | None = None) -> None:
     """Names with their figures in the corner that good curves leave empty, between the dashed lines or above them."""
-    x, height = 52, 8 * len(drawn) + 6
+    x, height = 52 if shares is None else 4, 8 * len(drawn) + 6  # curves of precision fall on the right
     lines = sorted(100 * s for s in shares or [])
     floors = [foot for foot in (3.0, *(s + 5 for s in lines)) if not any(foot - 3 < s < foot + height for s in lines)]
     top = (floors[0] if floors else 3.0) + height - 3

@@ -74,8 +74,9 @@ def _matrix(key: str, counts: np.ndarray, shares: np.ndarray, names: list[str], 
             canvas.note(j, i, _narrow(counts[i, j]), INK, ha="center", size=12 if C <= 10 else 11, weight=heavy)
     for c, name in enumerate(names):
         canvas.note(-0.5, c, name, INK, limit=limit, ha="right", offset=(-6, 0))
-        where: dict[str, Any] = {"rotation": 90, "va": "top"} if turned else {"va": "top"}
-        canvas.note(c, C - 0.5, name, INK, limit=limit, ha="center", offset=(0, -5), **where)
+        upright: dict[str, Any] = {"ha": "right", "rotation": 90, "rotation_mode": "anchor"}  # they end at the matrix
+        where = upright if turned else {"ha": "center", "va": "top"}
+        canvas.note(c, C - 0.5, name, INK, limit=limit, offset=(0, -5), **where)
     axes.set_xlabel(canvas.words("predicted"), loc="right", labelpad=below + 9)
     canvas.label(y="true")
     return Panel(canvas.svg(f"Confusion matrix: {title.lower()}", "bare"), title, caption)

@@ -42,6 +42,15 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def grouped(rows: list[dict]) -> list[tuple[str, list[str]]]:
+    """Reasons why candidates have no score, each with the names of all that share it."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        reason = clean(row.get("reason") or "no reason recorded", 300)
+        names.setdefault(reason, []).append(clean(row.get("method") or row.get("title") or "unnamed", 80))
+    return list(names.items())
+
+
 @dataclass(frozen=True)
 class Measure:
     """The performance measure in words."""

@@ -23,7 +23,7 @@ from peira.study.report.figures import (
 from peira.study.report.plots import leaderboard as plot
 from peira.study.report.plots.leaderboard import Entry
 from peira.study.report.sections.classes import plain_figure
-from peira.study.report.sections.common import Measure, capital, records, sentences, table, things
+from peira.study.report.sections.common import Measure, capital, grouped, records, sentences, table, things
 
 _ROWS = 100
 _SURE = 0.95
@@ -156,6 +156,9 @@ def leaderboard(report: dict, measure: Measure) -> dict[str, Any] | None:
     good.sort(key=lambda r: real(r["score"]) if measure.lower else -real(r["score"]))
     chosen = table(report.get("verdict")).get("best")
     bad = [r for r in everything if not any(r is g for g in good)]
+    skipped = [r for r in bad if r.get("status") == "skipped"]
+    failed = [r for r in bad if r.get("status") != "skipped"]
+    reasons = [(reason, ", ".join(names)) for reason, names in grouped(skipped[:_ROWS])]
     best = next((r for r in good if chosen is not None and r.get("id") == chosen), good[0] if good else {})
     places = decimals(best.get("interval"))
     shown = good[:_ROWS]
@@ -164,14 +167,10 @@ def leaderboard(report: dict, measure: Measure) -> dict[str, Any] | None:
     return {
         "rows": rows,
         "failures": [
-            {
-                "title": _title(r),
-                "status": "skipped" if r.get("status") == "skipped" else "failed",
-                "reason": clean(r.get("reason") or "no reason recorded", 300),
-            }
-            for r in bad[:_ROWS]
+            {"title": _title(r), "reason": clean(r.get("reason") or "no reason recorded", 300)} for r in failed[:_ROWS]
         ],
-        "left_out": max(len(good) - _ROWS, 0) + max(len(bad) - _ROWS, 0),
+        "skipped": [{"reason": reason, "methods": names} for reason, names in reasons],
+        "left_out": sum(max(len(part) - _ROWS, 0) for part in (good, failed, skipped)),
         "total": len(everything),
         "panels": plot(entries, measure.label, measure.lower),
     }
@@ -179,7 +178,8 @@ def leaderboard(report: dict, measure: Measure) -> dict[str, Any] | None:
 
 def _row(rank: int, row: dict, best: dict, measure: Measure, places: int | None) -> dict[str, Any]:
     pair, difference = bounds(row.get("interval")), table(row.get("difference"))
-    parameters = [f"{clean(k, 40)} = {plain(v, 60)}" for k, v in list(table(row.get("params")).items())[:8]]
+    chosen = [(k, v) for k, v in table(row.get("params")).items() if (k, v) != ("expansion", "none")]
+    parameters = [f"{clean(k, 40)} = {plain(v, 60)}" for k, v in chosen[:8]]
     return {
         "rank": count(rank),
         "title": _title(row),
@@ -194,7 +194,7 @@ def _row(rank: int, row: dict, best: dict, measure: Measure, places: int | None)
         "fit": duration(row.get("fit_seconds")),
         "predict": duration(row.get("predict_seconds")),
         "note": clean(row.get("note") or "", 200),
-        "parameters": ", ".join(parameters) + (", …" if len(table(row.get("params"))) > 8 else ""),
+        "parameters": ", ".join(parameters) + (", …" if len(chosen) > 8 else ""),
     }
 
 

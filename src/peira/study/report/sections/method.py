@@ -16,10 +16,10 @@ def method(report: dict) -> dict[str, Any] | None:
     parameters = [
         {
             "name": clean(p.get("name"), 60),
-            "value": plain(p.get("value"), 80),
-            "default": plain(p.get("default"), 80),
+            "value": _said(p.get("value")),
+            "default": _said(p.get("default")),
             "changed": "default" in p and p.get("value") != p.get("default"),
-            "doc": clean(p.get("doc") or "", 300),
+            "doc": clean(p.get("doc") or "", 300).replace("`", ""),
         }
         for p in records(part.get("parameters"), 60)
     ]
@@ -40,10 +40,15 @@ def method(report: dict) -> dict[str, Any] | None:
     }
 
 
+def _said(value: Any) -> str:
+    """A parameter's value; whole numbers as one types them, since a seed that is rounded repeats nothing."""
+    return str(value)[:80] if type(value) is int else plain(value, 80)
+
+
 def reproduce(report: dict) -> dict[str, Any] | None:
     """Command, Python lines, and everything that the result depends on."""
     part = table(report.get("reproduce"))
-    facts = [("Seed", plain(report["seed"]).replace(",", "") if report.get("seed") is not None else None)]
+    facts = [("Seed", _said(report["seed"]) if report.get("seed") is not None else None)]
     facts += [
         ("Splits", part.get("splits")),
         ("Data, SHA-256", part.get("data_sha256")),

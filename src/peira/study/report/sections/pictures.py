@@ -45,7 +45,7 @@ def pictures(report: dict) -> dict[str, Any] | None:
             "predicted": named(c.get("predicted")),
             "short_predicted": shorten(named(c.get("predicted")), 32),
             "count": count(c.get("count")),
-            "share": percent(c.get("count"), c["of"]) if real(c.get("of")) else "",
+            "share": f"of {count(c['of'])}, {percent(c.get('count'), c['of'])}" if real(c.get("of")) else "",
             "pictures": [room.picture(p) for p in records(c.get("pictures"), _EACH)],
         }
         for c in records(part.get("confusions"), _LINES)
@@ -78,6 +78,7 @@ def errors(rows: list[dict]) -> list[dict[str, Any]]:
         words
         | {
             "picture": room.picture({"png": row.get("picture"), "name": row.get("row")}),
+            "short_name": shorten(named(row.get("row"), 120), 20),
             "short_observed": shorten(words["observed"], 28),
             "short_predicted": shorten(words["predicted"], 28),
         }

@@ -180,7 +180,7 @@ def errors(report: dict) -> dict[str, Any] | None:
     if not rows:
         return None
     if any("picture" in row for row in rows):
-        return {"pictures": pictured(rows)}
+        return {"pictures": pictured(rows), "items": things(report)}
     names: dict[str, None] = {}
     for row in rows:
         names.update(dict.fromkeys(map(str, list(table(row.get("values")))[:1000])))

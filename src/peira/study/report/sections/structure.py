@@ -104,7 +104,7 @@ def _names(given: Any, codes: np.ndarray | None) -> list[str]:
     names = [named(v, 40) for v in given[:1000]] if isinstance(given, list | tuple) else []
     if codes is None:
         return names
-    return names + [f"cluster {c + 1}" for c in range(len(names), min(int(codes.max(initial=0)) + 1, 1000))]
+    return names + [f"cluster {c}" for c in range(len(names), min(int(codes.max(initial=0)) + 1, 1000))]
 
 
 def _choice(part: dict) -> Panel | None:
