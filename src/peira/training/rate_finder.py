@@ -156,7 +156,7 @@ def find_learning_rate(
                     group["lr"] = rate * group["initial_lr"] / low
                 try:
                     batch = tuple(part.to(device) for part in next(ahead))
-                    told = float(_step(batch, {"net": player})["loss"])
+                    told = float(_step(batch, {"net": player})["loss"].detach())
                 except NotFiniteError:
                     break
                 if not math.isfinite(told):
