@@ -15,6 +15,7 @@ from .loading import DataAbsent, data_path
 from .rows import Race, races_of
 
 ROOT = Path(__file__).parent.parent
+KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}  # glibc: no page goes back to the system
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR", "RAYON", "POLARS_MAX")
 
 
@@ -27,12 +28,16 @@ class Failed(Exception):
 
 
 class Process:
-    """A side's process, obeying one command at a time."""
+    """A side's process, obeying one command at a time.
+
+    What a call frees stays with the process, for the next call. Elsewhere than in a virtual machine that hardly matters;
+    there the host may take freed pages back within seconds, and asks 2 ms for each MiB that it hands out again.
+    """
 
     def __init__(self, race: Race, name: str, threads: int) -> None:
         self.name = name
         environment = os.environ | {f"{prefix}_NUM_THREADS": str(threads) for prefix in THREADS}
-        environment |= {"POLARS_MAX_THREADS": str(threads), "PYTHONHASHSEED": "0"}
+        environment |= {"POLARS_MAX_THREADS": str(threads), "PYTHONHASHSEED": "0"} | KEPT
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
         module = race.prepare.__module__
         number = str(races_of(module).index(race))
