@@ -43,8 +43,10 @@ def nrmse84(tau, T, runs, **settings):
     protocol="section 6: Euler's steps of 0.1, every tenth read, y = tanh(x - 1); 1,000 first steps only warm up; "
     "teacher forcing for 1,000 steps in 50 stretches of a new series, 84 by itself, compared before tanh; variance "
     "0.067; his radius, C, a, scalings and noise (1e-5) for 3,000 steps at tau = 30; median over 10 reservoirs. Ours: "
-    "weights uniform (his: -.4, 0, .4), penalties 1e-14, 1e-7 and 1e-10 in place of none and of noise at 21,000 steps, "
-    "one readout of all 21,000 steps (his: mean of four), leak 0.5 at tau = 17",
+    "weights uniform (his: -.4, 0, .4), penalties 1e-14, 1e-7 and 3e-9 in place of none and of noise at 21,000 steps "
+    "(the last chosen on 50 stretches of a third series), one readout of all 21,000 steps (his: mean of four), leak "
+    "0.5 at tau = 17. Not held is the last figure: single reservoirs of ours reach it, the median of ten does not; on "
+    "the third series it is no better with his noise and the mean of four",
     mark="V",
     slow=True,
 )
@@ -53,7 +55,7 @@ def mackey_glass_forecasts():
         (17, 3_000, 2.8e-4, {"alpha": 1e-14, "leak": 0.5}),
         (17, 21_000, 1.2e-4, {"alpha": 1e-14, "leak": 0.5}),
         (30, 3_000, 0.11, {"alpha": 1e-7, "noise": 1e-5}),
-        (30, 21_000, 0.032, {"alpha": 1e-10}),
+        (30, 21_000, 0.032, {"alpha": 3e-9}),
     ):
         errors = nrmse84(tau, T, 10, **settings)
         yield check(

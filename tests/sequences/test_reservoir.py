@@ -167,6 +167,13 @@ def test_precise_sums_tell_small_variations_apart(seed):
     assert error(PreciseSums) < 1e-9
 
 
+def test_what_never_varied_gets_no_weight_without_a_penalty(seed):
+    Z, Y = rows(seed, 200, 8)
+    Z[:, 3] = 0.3
+    weights = ridge(summed(PreciseSums, Z, Y, block=40), 0.0).B
+    assert float(weights[3].abs().max()) < 1e-9 < float(weights.abs().max())
+
+
 def test_the_factor_of_the_scores_is_the_most_probable_one(seed):
     rng = np.random.default_rng(seed)
     S = torch.from_numpy(rng.normal(size=(300, 3)))

@@ -198,6 +198,7 @@ class Spectrum:
             if sums.triangle is not None:
                 U, self.s, Vt = torch.linalg.svd(self.s[:, None] * (Q.T @ sums.triangle))
                 self.c, self.V = U.T @ self.c, Vt.T
+                self.s[int(kept.sum()) :] = 0.0  # what never varied comes out as rounding again, and last
             self.n, self.mean, self.y_mean = moments.weight, sums.mean(), moments.y_mean
             self.variation = moments.yy.diagonal()
         self.rest = max(self.n - 1 - int(kept.sum()), 0.0)
