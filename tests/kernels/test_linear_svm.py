@@ -347,5 +347,7 @@ def test_what_goes_wrong_is_said_once(seed):
         LinearSVC(penalty="l1", loss="hinge").fit(X, y)
     with pytest.raises(ParameterError, match="dual='auto' or False"):
         LinearSVC(penalty="l1", dual=True).fit(X, y)
+    with pytest.raises(DataError, match=r"reach .*e\+150.*overflow"):
+        LinearSVR().fit(X * 1e150, y)  # their weighted products
     with pytest.raises(DataError, match=r"reach .*e\+200.*overflow"):
         LinearSVC().fit(X * 1e200, y)

@@ -1,10 +1,12 @@
 """The solver of the dual problem: LIBSVM, brute force over faces, closed forms, optimality."""
 
+import warnings
 from itertools import product
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
 from peira.kernels.kernel_rows import KernelRows
@@ -208,6 +210,43 @@ def test_large_sets_take_several_working_sets(seed):
     theirs = np.zeros(len(s))
     theirs[peer.support_] = peer.dual_coef_[0]
     assert b.objective <= objective(K, theirs, -s) * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("owned", [False, True])
+@pytest.mark.parametrize("N", [1100, 2100])
+def test_columns_far_from_zero_end_at_the_true_gap_and_not_at_that_of_rounded_rows(N, owned, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((N, 2)) + 1e3  # rows in single precision are right to 0.1, and the decision is worth 1
+    s = np.where(X[:, 0] - 1e3 + 0.5 * rng.standard_normal(N) > 0, 1.0, -1.0)
+    rows = KernelRows.of_products(X, "linear")
+    assert rows.dtype == np.float32
+    found = classify(rows, s, 0.1, owner=ModelOfNothing() if owned else None)
+    beta = s * found.alpha
+    g = X @ (X.T @ beta) - s
+    gap = g[beta > np.minimum(0.1 * s, 0)].max() - g[beta < np.maximum(0.1 * s, 0)].min()
+    assert found.converged and rows.dtype == np.float64
+    assert gap <= 1.01e-3 and found.gap == pytest.approx(gap, abs=1e-5)
+    peer = SVC(kernel="linear", C=0.1).fit(X, s)  # in single precision as well
+    theirs = np.zeros(N)
+    theirs[peer.support_] = peer.dual_coef_[0]
+    w = X.T @ theirs
+    assert found.objective <= 0.5 * w @ w - s @ theirs + 1e-6 * abs(found.objective)
+
+
+@pytest.mark.parametrize("name", ["linear", "rbf"])
+def test_raw_columns_reach_at_least_the_objective_of_libsvm(name):
+    X, y = load_breast_cancer(return_X_y=True)
+    X, s = X[:100, :10], np.where(y[:100] == 1, 1.0, -1.0)  # 0.01 beside 2,000
+    found = classify(KernelRows.of_products(X, name, gamma=1e-6), s, 10.0)
+    peer = SVC(kernel=name, C=10.0, gamma=1e-6, max_iter=1_000_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        peer.fit(X, s)
+    theirs = np.zeros(len(s))
+    theirs[peer.support_] = peer.dual_coef_[0]
+    K = KernelRows.of_products(X, name, gamma=1e-6).complete()
+    assert found.converged
+    assert found.objective <= objective(K, theirs, -s) * (1 - 1e-6)
 
 
 def test_start_does_not_change_the_solution(seed):

@@ -65,6 +65,25 @@ def test_single_precision_of_many_items_and_an_offset(seed):
     np.testing.assert_allclose(far.rows(np.arange(20)), exact**400, atol=2e-6)
 
 
+@pytest.mark.parametrize("name", FORMULAS)
+def test_single_precision_is_sharpened_where_it_stands(name, seed):
+    X = np.random.default_rng(seed).standard_normal((1100, 4))
+    K = dense(X, name)
+    rows, other = (KernelRows.of_products(X, name, **SETTINGS) for _ in range(2))
+    other.complete()
+    items = np.random.default_rng(seed).permutation(1100)[:50]
+    part = other.subset(np.arange(1000)).subset(items % 1000)
+    for found, expected in ((rows, K), (part, K[np.ix_(items % 1000, items % 1000)])):
+        few = np.arange(7)
+        rough = np.abs(found.rows(few) - expected[few]).max()
+        assert found.dtype == np.float32 and 0 < rough < 8 * found.rounding
+        found.sharpen()
+        assert found.dtype == np.float64 and found.rounding == 0
+        np.testing.assert_allclose(found.rows(few), expected[few], rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(found.complete(), expected, rtol=1e-10, atol=1e-12)
+    assert other.dtype == np.float32
+
+
 def test_rows_that_were_not_asked_for_longest_go(seed):
     X = np.random.default_rng(seed).standard_normal((400, 3))
     rows = KernelRows.of_products(X, "rbf", gamma=0.3, cache_size=400 * 8 * 10.5 / 2**20)

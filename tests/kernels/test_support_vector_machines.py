@@ -146,6 +146,27 @@ def test_the_nu_machine_is_that_of_another_price(seed):
     np.testing.assert_allclose(same.primal_objective_, model.primal_objective_, rtol=1e-6)
 
 
+@pytest.mark.parametrize("tol", [1e-3, 1e-9])
+def test_a_nu_without_a_margin_is_told(tol):
+    """Labels at random on a line: half of each class has a common mean in the space of so smooth a kernel."""
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(80, 1)), rng.permutation(np.arange(80) % 2)
+    with pytest.warns(ConvergenceWarning, match="no margin between the classes.*larger nu") as told:
+        model = NuSVC(0.5, gamma=0.1, tol=tol, max_iter=20).fit(X, y)
+    assert len(told) == 1 and model.fit_status_ == 1 and model.kkt_residual_ >= 1
+    fine = NuSVC(0.5, gamma=1000.0, tol=tol).fit(X, y)
+    assert fine.fit_status_ == 0 and fine.kkt_residual_ < 1
+
+
+def test_the_nu_machine_does_not_depend_on_the_unit_of_the_weights(seed):
+    X, y = labelled("breast_cancer")
+    w = np.random.default_rng(seed).uniform(0.5, 2.0, len(y))
+    expected = NuSVC(0.2, gamma=0.05, tol=1e-6).fit(X, y, w).decision_function(X)
+    for unit in (1e-200, 1e-6, 1e6):
+        found = NuSVC(0.2, gamma=0.05, tol=1e-6).fit(X, y, unit * w)
+        np.testing.assert_allclose(found.decision_function(X), expected, atol=1e-4)
+
+
 # ---------------------------------------------------------------------- kernels, sparse rows, weights
 
 
@@ -270,6 +291,30 @@ def test_what_has_no_answer_says_why(seed):
         SVC(kernel=RBF()).fit(sparse.csr_array(X), y)
 
 
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda A, B: 1.0, r"shape \(\) for 32 rows and 32 rows"),
+        (lambda A, B: A @ A.T if len(A) > len(B) else A @ B.T, r"gave shape"),
+        (lambda A, B: np.log(A @ B.T - 1.0), r"gave nan for the rows \["),
+        (lambda A, B: A[:, :1] + 2 * B[:, 0], "not symmetric: it gives"),
+    ],
+)
+def test_a_function_that_is_no_kernel_is_refused(function, message, seed):
+    X = np.random.default_rng(seed).normal(size=(60, 3))
+    for model in (SVC(kernel=function), SVR(kernel=function)):
+        with np.errstate(invalid="ignore", divide="ignore"), pytest.raises(ValueError, match=message):
+            model.fit(X, (X[:, 0] > 0).astype(int)).predict(X[:50])
+
+
+@pytest.mark.parametrize("cls", [SVC, NuSVC, SVR, NuSVR, OneClassSVM])
+def test_hardly_any_memory_changes_nothing(cls, seed):
+    X = np.random.default_rng(seed).normal(size=(40, 3))
+    y = [] if cls is OneClassSVM else [(X[:, 0] > 0).astype(int)]
+    expected = cls(tol=1e-5).fit(X, *y).predict(X)
+    np.testing.assert_allclose(cls(tol=1e-5, cache_size=1e-9).fit(X, *y).predict(X), expected, atol=1e-4)
+
+
 def test_a_matrix_that_is_no_kernel_is_named_and_still_answers():
     X, y = labelled("iris")
     K = X @ X.T
@@ -281,10 +326,16 @@ def test_a_matrix_that_is_no_kernel_is_named_and_still_answers():
 
 def test_a_bound_on_the_steps_warns_once_with_the_gap():
     X, y = labelled("digits")
-    for model in (SVC(1e4, max_iter=0), SVR(1e4, max_iter=1, epsilon=0.0)):
+    for model in (SVC(1e4, max_iter=0), SVR(1e4, max_iter=0, epsilon=0.0)):
         with pytest.warns(ConvergenceWarning, match="gap is .* raise max_iter") as told:
             model.fit(X, y)
         assert len(told) == 1 and model.fit_status_ == 1 and model.stopped_ == "max_iter"
+
+
+def test_a_last_step_that_is_enough_counts(seed):
+    X = np.random.default_rng(seed).normal(size=(30, 3))
+    model = SVC(max_iter=1).fit(X, X[:, 0] > 0)
+    assert model.kkt_residual_ <= 1e-3 and (model.fit_status_, model.stopped_) == (0, "converged")
 
 
 def test_an_interruption_leaves_machines_that_vote():

@@ -8,8 +8,12 @@ that were not asked for longest go.
 The whole matrix (`whole`) is computed tile by tile on one side of the diagonal, and mirrored. Where some of its items
 are learned from, such as those of a pair of classes, their rows are gathered out of it: each when it is first used.
 
-Entries are held in float32, as in LIBSVM: then a perturbed matrix is used, consistently, and the objective at its
-solution differs by the square of the perturbation. Those of few items are float64.
+Entries are held in float32, as in LIBSVM, those of few items in float64. Rounding leaves an error of about
+
+.. math:: \epsilon \, \max_i K_{ii} \, \| \beta \|, \quad \epsilon = 2^{-23}
+
+in each product :math:`(K \beta)_i`: nothing for an RBF kernel and a moderate C, units where columns are large and not
+scaled. A solver that has come so near asks for float64 (`KernelRows.sharpen`).
 
 Cost: N D operations a row. Memory: ``cache_size``.
 """
@@ -23,6 +27,7 @@ from ..numerics.compile import compiled
 from .kernel import Kernel
 from .smo_kernels import FEW, Evaluated, Products, Source
 
+FEWEST = 4  # rows held: a pair in each of the two groups of the nu-form
 LARGEST = 1e30  # entries beyond are held in float64
 TILE = (128, 1024)
 
@@ -35,9 +40,9 @@ class KernelRows:
     source : Source
         Computes parts of the matrix.
     of : tuple of (matrix, int array of shape (N,)), optional
-        In the place of a source: a larger matrix that is there, and which of its items these are.
+        A larger matrix that is there, of the items of the source (if any), and which of them these are.
     cache_size : float, default 200
-        Room for rows, in MB (2^20 bytes). At least two rows are held.
+        Room for rows, in MB (2^20 bytes). At least four rows are held.
 
     Attributes
     ----------
@@ -47,6 +52,8 @@ class KernelRows:
     whole : array of shape (N, N) or None
         The matrix, once it was asked for by `complete`, or if it was there before.
     dtype : float32 or float64
+    rounding : float
+        Times the length of beta: the error that rounded entries leave in K beta. 0 for float64.
 
     Examples
     --------
@@ -72,11 +79,14 @@ class KernelRows:
             self.diagonal, self.n, self.dtype = matrix.diagonal()[items].astype(np.float64), len(items), matrix.dtype
             self.capacity, self._store = self.n, None
             return
-        self.diagonal = source.diagonal
+        self._open(len(source.diagonal) <= FEW or np.abs(source.diagonal).max() > LARGEST)
+
+    def _open(self, double: bool) -> None:
+        """Make room for rows of the source."""
+        self.diagonal = self._source.diagonal
         self.n = N = len(self.diagonal)
-        double = N <= FEW or np.abs(self.diagonal).max() > LARGEST
         self.dtype = np.dtype(np.float64 if double else np.float32)
-        self.capacity = min(N, max(2, int(cache_size * 2**20 / (self.dtype.itemsize * max(N, 1)))))
+        self.capacity = min(N, max(FEWEST, int(self._cache_size * 2**20 / (self.dtype.itemsize * max(N, 1)))))
         self._store: np.ndarray | None = None
         self._slot = np.full(N, -1)  # where an item's row is held
         self._item = np.full(self.capacity, -1)  # whose row a slot holds
@@ -104,9 +114,23 @@ class KernelRows:
 
     def subset(self, items: np.ndarray) -> Self:
         """Rows of the matrix of some of the items; out of the whole matrix where that is there."""
+        if self._of is not None:
+            matrix, own = self._of
+            return type(self)(self._source, of=(matrix, own[items]), cache_size=self._cache_size)
         if self.whole is not None:
-            return type(self)(of=(self.whole, items))
+            return type(self)(self._source, of=(self.whole, items), cache_size=self._cache_size)
         return type(self)(self._source.take(items), cache_size=self._cache_size)
+
+    @property
+    def rounding(self) -> float:
+        return float(np.finfo(np.float32).eps * np.abs(self.diagonal).max()) if self.dtype == np.float32 else 0.0
+
+    def sharpen(self) -> None:
+        """Hold entries in float64 from now on; what was computed in float32 is forgotten."""
+        if self._of is not None:
+            self._source, self._of = self._source.take(self._of[1]), None
+        self._source, self.whole, self._gathered = self._source.in_double(), None, np.empty(0)
+        self._open(double=True)
 
     @property
     def at_hand(self) -> bool:

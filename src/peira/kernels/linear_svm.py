@@ -63,6 +63,7 @@ from .linear_svm_problem import Losses, Progress, Rows
 LARGEST_DENSE = 1_000  # columns for which an interior point's matrices pay
 LARGEST_SPARSE = 300
 ALWAYS = 300  # columns that are few even beside fewer rows
+LARGEST_SQUARE = 1e250  # sum of squares that leaves room for weights
 Dual = bool | Literal["auto"]
 
 
@@ -326,7 +327,7 @@ def _open_rows(data: Data, constant: float, owner: str) -> tuple[Rows, np.ndarra
     rows = Rows(X if sparse.issparse(X) else np.ascontiguousarray(X), constant)
     with np.errstate(over="ignore"):
         total = rows.squares().sum()
-    if not np.isfinite(total):
+    if not total < LARGEST_SQUARE:
         largest = float(abs(X).max())
         raise DataError(f"{owner}: the inputs reach {largest:.3g}, and their squares overflow: standardise the columns")
     return rows, kept

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from ..core.errors import DataError, ParameterError
+from ..core.errors import DataError
 from ..core.inputs import Matrix
 from .kernel import Kernel
 from .kernel_rows import KernelRows
+from .smo_kernels import values
 
 NAMES = ("linear", "poly", "rbf", "sigmoid")
 
@@ -58,9 +59,7 @@ class Similarity:
         if isinstance(self.kernel, Kernel):
             return self.kernel._gram(X, Z)
         if not isinstance(self.kernel, str):
-            K = np.asarray(self.kernel(X.numpy(force=True), Z.numpy(force=True)), dtype=np.float64)
-            if K.shape != (len(X), len(Z)):
-                raise ParameterError(f"the function 'kernel' gave shape {K.shape} for {len(X)} rows and {len(Z)} rows")
+            K = values(self.kernel, X.numpy(force=True), Z.numpy(force=True))
             return torch.as_tensor(K, device=X.device)
         if self.kernel == "rbf":
             return _exponent(X, Z, self.gamma).clamp_(max=0).exp_()

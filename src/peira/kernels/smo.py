@@ -20,6 +20,10 @@ of the multipliers that moved. A pair chosen from all N would cost three passes 
 stay in the caches. Only rows of items that were in some working set are ever computed. A small problem is one working
 set, and where nobody watches, as in machines of pairs of classes, one compiled call (`peira.kernels.smo_whole`).
 
+Rows begin in single precision. Once the gap is no larger than what their rounding may do to it, and ``tol`` is smaller
+than that, they are computed anew in double precision, and the steps go on from where they are; the objective may rise
+there, once, by what rounding had hidden.
+
 Cost: N D for each of these rows, N for each multiplier that moves in a step, and about 1 ns for each pair and variable
 of a working set. Memory: the rows (`KernelRows`), and 16 MiB.
 
@@ -150,13 +154,21 @@ def solve(
         rounds = ROUNDS if max_iter is None else min(ROUNDS, max_iter)
         rows, K_nn = kernel_rows.block(None), kernel_rows.diagonal
         gap, done, pairs = solve_whole(*rows, K_nn, q, beta, g, low, high, group, groups, tol, rounds)
-        converged, products = gap <= tol, g - q
+        converged, products = max(gap, noise_of(kernel_rows, item, beta)) <= tol, g - q
     elif a0 is not None:
         add(kernel_rows, None if n == N else item, beta, products)
     g = products[item] + q
     left = 0 if converged else max_iter if max_iter is None else max_iter - done
     for step in iterate(owner, left, name="SMO", expect={"objective": "decrease"}):
         gap = gap_of(beta, g, low, high, group, groups)
+        if (noise := noise_of(kernel_rows, item, beta)) > tol and gap <= max(noise, tol):
+            kernel_rows.sharpen()
+            if N <= LARGEST and kernel_rows.capacity == N:
+                kernel_rows.complete()
+            products = np.zeros(N)
+            add(kernel_rows, None if n == N else item, beta, products)
+            g = products[item] + q
+            gap = gap_of(beta, g, low, high, group, groups)
         step.record(objective=0.5 * beta @ (g + q), gap=gap)
         if gap <= tol:
             converged = step.stop("converged")
@@ -187,12 +199,22 @@ def solve(
         if pairs >= PAIRS:
             step.stop("max_iter")
             break
-    if not converged:
+    if not converged:  # the last step may have been enough
         gap = gap_of(beta, g, low, high, group, groups)
+        converged = bool(max(gap, noise_of(kernel_rows, item, beta)) <= tol)
+        if converged and owner is not None and owner.stopped_ == "max_iter":
+            owner.stopped_ = "converged"
     levels = [level(beta, g, low, high, group, k) for k in range(groups)]
     rho, r = (sum(levels) / 2, (levels[0] - levels[1]) / 2) if nu else (levels[0], 1.0)
     objective = float(0.5 * beta @ (g + q))
     return Solution(y * beta, y * g, rho, r, objective, float(gap), done, pairs, converged)
+
+
+def noise_of(kernel_rows: KernelRows, item: np.ndarray, beta: np.ndarray) -> float:
+    """The gap that remains, whatever is done, where entries are rounded to single precision."""
+    if not kernel_rows.rounding:
+        return 0.0
+    return kernel_rows.rounding * float(np.linalg.norm(np.bincount(item, beta, minlength=kernel_rows.n)))
 
 
 def working_set(n: int, beta: np.ndarray, low: np.ndarray, high: np.ndarray, kernel_rows: KernelRows) -> int:

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from ..core.errors import ParameterError
 from ..numerics.compile import compiled
 from .kernel import Kernel
 
@@ -32,6 +33,7 @@ C = tuple(np.float32(1 / math.factorial(n)) for n in (7, 6, 5, 4, 3))
 ZERO, HALF, ONE, PER_LN2 = (np.float32(x) for x in (0.0, 0.5, 1.0, 1 / math.log(2)))
 LN2 = (np.float32(0.693359375), np.float32(math.log(2) - 0.693359375))  # the first exact, and so are products with k
 LOWEST = np.float32(-87.0)  # exp of it is a normal number in single precision
+TRIED, ALIKE = 32, 1e-6  # rows on which a user's function must be symmetric, and up to which share of its values
 DENSE = 1 << 26  # entries: sparse rows that fit are multiplied as dense ones, 256 MiB in single precision
 
 
@@ -48,12 +50,17 @@ class Source(ABC):
     def take(self, items: np.ndarray) -> Self:
         """The same for some of the items."""
 
+    @abstractmethod
+    def in_double(self) -> Self:
+        """The same, computed in double precision."""
+
 
 class Products(Source):
     """One of the four kernels with names, of dense or sparse rows (N, D)."""
 
-    def __init__(self, X: Any, name: str, gamma: float, coef0: float, degree: float):
+    def __init__(self, X: Any, name: str, gamma: float, coef0: float, degree: float, *, double: bool = False):
         self.name, self.gamma, self.coef0, self.degree = name, gamma, coef0, degree
+        self._given, self._items = (X,), np.arange(X.shape[0])  # in a tuple: not taken from, nor copied
         if sparse.issparse(X) and X.shape[0] * X.shape[1] <= DENSE:
             X = X.toarray()
         if sparse.issparse(X):
@@ -63,7 +70,7 @@ class Products(Source):
             U = (X - X.mean(0)) * np.sqrt(2 * gamma)
             half = np.einsum("nd,nd->n", U, U)[:, None] / 2
             squares, one = half, np.ones_like(half)
-            dtype = np.float32 if len(X) > FEW and half.max() <= SHORT else np.float64
+            dtype = np.float32 if not double and len(X) > FEW and half.max() <= SHORT else np.float64
             self.A = np.concatenate([U, -half, one], 1).astype(dtype)
             self.B = np.concatenate([U, one, -half], 1).astype(dtype)
         else:
@@ -96,6 +103,12 @@ class Products(Source):
             {k: v[items] if isinstance(v, np.ndarray) or sparse.issparse(v) else v for k, v in vars(self).items()}
         )
         return new
+
+    def in_double(self) -> Self:
+        if sparse.issparse(self.A) or self.A.dtype == np.float64:
+            return self
+        X = self._given[0][self._items]
+        return type(self)(X, self.name, self.gamma, self.coef0, self.degree, double=True)
 
     def _shaped(self, P: np.ndarray) -> np.ndarray:
         if self.name == "linear":
@@ -133,25 +146,50 @@ def short_exponentials(P, out, shift):
             bits[j] += shift[j]
 
 
+def values(function: Callable, X: Any, Z: Any) -> np.ndarray:
+    """What a user's function says of the rows of X and those of Z, (N, M).
+
+    Raises
+    ------
+    ParameterError
+        If the shape is another one, or a value is not finite.
+    """
+    K, shape = np.asarray(function(X, Z), dtype=np.float64), (len(X), len(Z))
+    if K.shape != shape:
+        raise ParameterError(f"the function 'kernel' gave shape {K.shape} for {shape[0]} rows and {shape[1]} rows")
+    if not np.isfinite(K).all():
+        i, j = np.argwhere(~np.isfinite(K))[0]
+        raise ParameterError(f"the function 'kernel' gave {K[i, j]} for the rows {X[i].tolist()} and {Z[j].tolist()}")
+    return K
+
+
 class Evaluated(Source):
-    """A kernel, or a function f(X, Z) -> (N, M), of dense or sparse rows."""
+    """A kernel, or a function f(X, Z) -> (N, M), of dense rows."""
 
     def __init__(self, kernel: Kernel | Callable, X: Any):
         self.kernel, self.X = kernel, X
         if isinstance(kernel, Kernel):
             self.diagonal = kernel._diagonal(torch.as_tensor(X)).numpy()
         else:
-            self.diagonal = np.array(
-                [float(np.asarray(kernel(X[i : i + 1], X[i : i + 1]))[0, 0]) for i in range(len(X))]
-            )
+            some = values(kernel, X[:TRIED], X[:TRIED])
+            if (apart := np.abs(some - some.T)).max() > ALIKE * np.abs(some).max():
+                i, j = divmod(int(apart.argmax()), len(some))
+                raise ParameterError(
+                    f"the function 'kernel' is not symmetric: it gives {some[i, j]:.6g} for the rows {X[i].tolist()} "
+                    f"and {X[j].tolist()}, and {some[j, i]:.6g} the other way round; a kernel compares both ways alike"
+                )
+            self.diagonal = np.array([values(kernel, X[i : i + 1], X[i : i + 1])[0, 0] for i in range(len(X))])
 
     def write(self, rows: np.ndarray, columns: slice, out: np.ndarray) -> None:
         if isinstance(self.kernel, Kernel):
             out[:] = self.kernel._gram(torch.as_tensor(self.X[rows]), torch.as_tensor(self.X[columns])).numpy()
         else:
-            out[:] = self.kernel(self.X[rows], self.X[columns])
+            out[:] = values(self.kernel, self.X[rows], self.X[columns])
 
     def take(self, items: np.ndarray) -> Self:
         new = copy(self)
         new.X, new.diagonal = self.X[items], self.diagonal[items]
         return new
+
+    def in_double(self) -> Self:
+        return self

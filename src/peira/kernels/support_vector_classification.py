@@ -26,7 +26,9 @@ beyond, and at most that of the support vectors (Schoelkopf et al. 2000):
 
 .. math:: s_n (w^T \phi(x_n) + b) \geq \rho - \xi_n, \quad \xi_n \geq 0, \quad \rho \geq 0
 
-divided by rho, it is the first one with C = 1 / (N rho).
+divided by rho, it is the first one with C = 1 / (N rho). Where the classes overlap so far that shares of
+:math:`\nu N / 2` of both have a common mean, rho and w are zero: there is no machine, and a warning says so (Crisp &
+Burges 2000; with an RBF kernel rho is never quite zero, but may be less than the solver's tolerance).
 
 **More classes** are told apart in pairs, each by a machine of its own, with one vote
 (:mod:`~peira.kernels.one_vs_one`); probabilities come from five folds (:mod:`~peira.kernels.platt`).
@@ -40,13 +42,16 @@ pair's rows. An answer costs S D for S support vectors, and S grows with N where
 ``probability=True`` five more trainings, which start near the first.
 
 Reference: Cortes & Vapnik (1995), Support-vector networks, Machine Learning 20, 273-297; Schoelkopf, Smola, Williamson
-& Bartlett (2000), New support vector algorithms, Neural Computation 12, 1207-1245; Bishop (2006), 7.1.
+& Bartlett (2000), New support vector algorithms, Neural Computation 12, 1207-1245; Crisp & Burges (2000), A geometric
+interpretation of nu-SVM classifiers, NIPS 12; Bishop (2006), 7.1.
 """
 
 import math
+import warnings
 from typing import Any, Literal
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from ..core import Card, DataError, linear, log, param
 from .kernel_rows import KernelRows
@@ -184,6 +189,7 @@ class NuSVC(SupportVectorClassifier):
         return cls(0.3, gamma=1.0, tol=1e-9, random_state=0)
 
     def _machine(self, rows: KernelRows, s: np.ndarray, w: np.ndarray, like: Machine | None, **options: Any) -> Machine:
+        w = w * (np.count_nonzero(w) / w.sum())  # the machine is the same, and tol means the same
         total, most = 0.5 * self.nu * w.sum(), min(w[s > 0].sum(), w[s < 0].sum())
         if total > most * (1 + 1e-9) and like is None:
             raise DataError(
@@ -196,3 +202,20 @@ class NuSVC(SupportVectorClassifier):
         for mine in (s > 0, s < 0):
             a0[mine] = fill(before[mine], w[mine], total)
         return classifying(self._solve(rows, s, np.zeros_like(s), w, a0, nu=True, **options), s, 0.0, w)
+
+    def _warn(self, machines: list[Machine], n: int) -> None:
+        worst = max(m.gap for m in machines)
+        if worst < 1 or self.stopped_ in ("interrupted", "out of time"):
+            return super()._warn(machines, n)
+        self.fit_status_ = 1
+        if not all(m.converged for m in machines):
+            self.stopped_ = "max_iter"
+        warnings.warn(
+            f"NuSVC: with nu={self.nu:g} there is no margin between the classes: the optimality conditions are "
+            f"violated by {worst:.3g} times its half width, so that the answers are mostly rounding. Take a larger nu, "
+            f"a kernel that sees finer differences (a larger gamma), or SVC; a tol below {self.tol:g}, or a larger "
+            "max_iter, may find a thin margin",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+        return None
