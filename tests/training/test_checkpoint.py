@@ -1,12 +1,16 @@
 """A training that is killed at any moment, and resumed, ends with the very same weights."""
 
+import errno
+import os
 import random
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from scipy import sparse
 from torch import nn
 
@@ -111,18 +115,40 @@ def test_a_training_that_ended_is_not_done_again(tmp_path):
     assert (tmp_path / "training-1.safetensors").stat().st_mtime_ns == at
 
 
-@pytest.mark.parametrize("change", ["data", "training", "net"])
-def test_the_checkpoint_of_another_training_is_refused(tmp_path, change):
-    X, training = torch.randn(12, 2, generator=torch.Generator().manual_seed(0)), Training(updates=20)
-    learn(tmp_path, small(), X, training)
-    kept = (tmp_path / "training-1.safetensors").read_bytes()
-    module = nn.Linear(2, 3) if change == "net" else small()
-    with pytest.raises(UnreadableError, match="another training"):
-        learn(tmp_path, module, X + (change == "data"), Training(updates=20 + (change == "training")))
-    assert (tmp_path / "training-1.safetensors").read_bytes() == kept
-
-
 BRIEF = Training(updates=2)
+
+
+def layers(last=nn.ReLU):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(2, 2), last())
+
+
+OTHER = {
+    "data": {"X": torch.ones(12, 2)},
+    "training": {"training": Training(updates=3)},
+    "order": {"seed": 1},
+    "shapes": {"module": lambda: nn.Linear(2, 3)},
+    "layers": {"module": lambda: layers(nn.Tanh)},
+    "frozen": {"parts": lambda net: net[0].bias},
+    "rates": {"parts": lambda net: net.parameters(), "rate": 0.5},
+}
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_the_checkpoint_of_another_training_is_refused(tmp_path, change):
+    def learn(module=layers, X=None, training=BRIEF, seed=0, parts=nn.Module.parameters, rate=0.1):
+        net, X = module(), torch.zeros(12, 2) if X is None else X
+        groups = [{"params": parts(net), "lr": rate}]
+        with checkpointing(tmp_path, every=0.0):
+            minimise(net, lambda x: (net(x) ** 2).mean(), InMemory(X, size=4, seed=seed), training, parameters=groups)
+
+    learn()
+    kept = (tmp_path / "training-1.safetensors").read_bytes()
+    learn()
+    with pytest.raises(UnreadableError, match="another training"):
+        learn(**OTHER[change])
+    assert (tmp_path / "training-1.safetensors").read_bytes() == kept
 
 
 @pytest.mark.parametrize(
@@ -149,6 +175,63 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "training-1.safetensors").write_bytes(content)
     with pytest.raises(UnreadableError, match="not a checkpoint"):
         learn(tmp_path, small(), torch.ones(4, 2), Training(updates=2))
+
+
+def test_a_checkpoint_cut_short_anywhere_is_refused_and_left_alone(tmp_path, seed):
+    learn(tmp_path, small(), torch.ones(4, 2), BRIEF)
+    file = tmp_path / "training-1.safetensors"
+    content, module = file.read_bytes(), small(1)
+    before = module.weight.detach().clone()
+    for length in {8, len(content) - 1, *random.Random(seed).sample(range(len(content)), 20)}:
+        file.write_bytes(content[:length])
+        with pytest.raises(UnreadableError, match="training-1.safetensors is not a checkpoint"):
+            learn(tmp_path, module, torch.ones(4, 2), BRIEF)
+        assert file.read_bytes() == content[:length]
+    assert torch.equal(module.weight, before)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (None, "its tensors are somebody else's"),
+        ({"peira": '{"format": 1, "training": ""}'}, "of this version of Peira; end that training with the version"),
+        ({"peira": "[]"}, "of this version of Peira"),
+        ({"peira": "{"}, "the header of .*training-1"),
+    ],
+)
+def test_tensors_of_somebody_else_and_of_another_format_are_refused(tmp_path, header, said):
+    save_file({"weight": torch.ones(2)}, tmp_path / "training-1.safetensors", metadata=header)
+    with pytest.raises(UnreadableError, match=said):
+        learn(tmp_path, small(), torch.ones(4, 2), BRIEF)
+
+
+@pytest.mark.parametrize(("place", "name"), [(tempfile, "mkstemp"), (os, "fsync"), (os, "replace")])
+def test_a_full_disk_is_said_and_the_checkpoint_before_it_stands(tmp_path, monkeypatch, place, name):
+    X, training, file = torch.ones(4, 2), Training(updates=9), tmp_path / "training-1.safetensors"
+    written, real = [], getattr(place, name)
+
+    def full(*arguments, **named):
+        written.append(None)
+        if len(written) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(place, name, full)
+    with pytest.raises(OSError, match="training-1.safetensors was not written, the one before it is whole: No space"):
+        learn(tmp_path, small(), X, training)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]  # and nothing half done
+    onward, whole = learn(tmp_path, small(), X, training), learn(tmp_path / "whole", small(), X, training)
+    assert torch.equal(onward.weight, whole.weight)
+
+
+def test_a_training_that_was_over_says_again_why(tmp_path):
+    X = torch.ones(4, 2)
+    for _ in range(2):
+        module, owner = small(), type("Owner", (), {})()
+        with checkpointing(tmp_path):
+            minimise(module, lambda x, m=module: (m(x) ** 2).mean(), InMemory(X, size=4, seed=0),
+                     Training(updates=50, patience=3), owner=owner, evaluate=lambda: 1.0)  # fmt: skip
+        assert owner.stopped_ == "no gain" and owner.n_iter_ == 4
 
 
 def test_several_trainings_are_numbered(tmp_path):

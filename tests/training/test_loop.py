@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 import peira
-from peira.core.errors import DataError, LearningError
+from peira.core.errors import DataError, LearningError, ParameterError
 from peira.training import (
     InMemory,
     Player,
@@ -275,6 +275,40 @@ def test_statistics_of_layers_come_when_asked():
     assert not any(p._backward_hooks for p in module.parameters())
 
 
+def test_the_gradients_told_of_a_player_are_those_of_its_own_loss(seed):
+    X, made, judged = problem(seed)[0], net(1), net(2)
+    training = Training(optimiser="sgd", learning_rate=0.1, updates=1, clip=1e-3)
+    own, found = {}, {}
+
+    def step(batch, players):
+        for name, of, sign in (("judged", judged, 1), ("made", made, -1)):
+            loss = sign * judged(made(batch[0]) * batch[0]).mean()  # both have a part in both losses
+            slopes = torch.autograd.grad(loss, list(of.parameters()), retain_graph=True)
+            named = (f"gradient/{name}.{n}" for n, _ in of.named_parameters())
+            own.update({n: float(g.norm()) for n, g in zip(named, slopes, strict=True)})
+            players[name].minimise(loss)
+        return {"loss": loss}
+
+    with peira.observing(lambda e: found.update(e.values) if e.path[-1] == "update" else None), watching_layers():
+        players = {"judged": Player(judged, training, 1), "made": Player(made, training, 1)}
+        train(step, players, InMemory(X, size=None, seed=0), training)
+    assert len(own) == 8 and {name: found[name] for name in own} == pytest.approx(own)
+
+
+def test_the_gradients_told_are_without_the_scale_of_half_precision(seed):
+    X, y = problem(seed)
+
+    def first(precision):  # a scale that was too large is halved, and the weights stay as they are
+        module, told = net(), []
+        with peira.observing(lambda e: told.append(e.values)), watching_layers(every=1):
+            minimise(module, lambda x, t: LOSS(module(x).float(), t), InMemory(X, y, size=None, seed=0),
+                     Training(updates=9, precision=precision))  # fmt: skip
+        slopes = ({n: v for n, v in values.items() if n.startswith("gradient/")} for values in told)
+        return next(of for of in slopes if of and math.isfinite(sum(of.values())))
+
+    assert len(first("float16")) == 4 and first("float16") == pytest.approx(first("float32"), rel=0.02)
+
+
 def test_an_interruption_ends_it_and_keeps_what_was_learned():
     X, y = problem(0)
     module = net()
@@ -308,6 +342,32 @@ def test_a_gradient_that_is_no_number_leaves_numbers(average):
     with pytest.warns(ConvergenceWarning, match="no longer finite"):
         minimise(w, loss, InMemory(torch.ones(8, 1), size=2, seed=0), Training(optimiser="sgd", average=average))
     assert torch.isfinite(w.weight).all()
+
+
+@pytest.mark.parametrize("seconds", [None, 0.0])
+def test_a_gradient_of_the_last_update_that_is_no_number_leaves_numbers(seconds):
+    w = nn.Linear(1, 1)
+    training = Training(optimiser="sgd", updates=1 if seconds is None else 9)
+    batches, asked = InMemory(torch.ones(8, 1), size=2, seed=0), []
+
+    def loss(x):  # the slope of a root at zero, at every update but the first
+        asked.append(None)
+        value = w(x).mean()
+        return value**2 + (torch.sqrt(value * 0).sum() if len(asked) == training.updates or seconds == 0.0 else 0.0)
+
+    with (
+        peira.limiting(seconds),
+        pytest.warns(ConvergenceWarning, match="after update 1, the last one, the weights 'weight' are no longer fin"),
+    ):
+        minimise(w, loss, batches, training)
+    assert torch.isfinite(w.weight).all()
+
+
+def test_a_search_that_finds_no_number_names_the_layer():
+    w = nn.Sequential(nn.Linear(1, 1))
+    batches = InMemory(torch.full((2, 1), math.nan), size=None, seed=0)
+    with pytest.raises(LearningError, match=r"the layer '0' \(Linear\) was given values that are not finite"):
+        minimise(w, lambda x: w(x).mean(), batches, Training(optimiser="lbfgs", updates=3))
 
 
 def test_a_trial_of_the_line_search_may_leave_where_the_loss_is_defined():
@@ -345,12 +405,20 @@ def test_what_is_asked_wrongly_is_said():
     stream = Stream(lambda epoch: [(torch.ones(1, 1),)] * 2, 3)
     with pytest.raises(DataError, match="epoch 1 ended after 2 of 3 batches"):
         minimise(w, lambda x: (w(x) ** 2).mean(), stream, Training(epochs=1))
+    for size in (0, -1):
+        with pytest.raises(ParameterError, match=f"one item or more, got size={size}"):
+            InMemory(torch.ones(3, 1), size=size, seed=0)
+    with pytest.raises(DataError, match="nothing to learn from"):
+        InMemory(size=None, seed=0)
     training = Training(updates=1)
     one = InMemory(torch.ones(2, 1), size=2, seed=0)
+    with pytest.raises(ParameterError, match="nobody is to learn"):
+        train(lambda batch, players: {"loss": 1.0}, {}, one, training)
     for loss, expected in (
         (lambda x: None, "got NoneType"),
         (lambda x: w(x).mean().item(), "got float"),
         (lambda x: w(x), r"a tensor of shape \(2, 1\): take its mean"),
+        (lambda x: w(x).mean() * 1j, "a real number, got complex64: take its modulus"),
         (lambda x: w(x).mean().detach(), "depends on no weight that learns"),
     ):
         with pytest.raises((TypeError, DataError), match=expected):
@@ -358,6 +426,10 @@ def test_what_is_asked_wrongly_is_said():
     for batches in ([(torch.ones(1, 1),)], Stream(lambda epoch: [{"x": 1}], 1)):
         with pytest.raises((TypeError, DataError), match="got list; a DataLoader d becomes|tuple of tensors.*got dict"):
             minimise(w, lambda x: w(x).mean(), batches, training)
+    with pytest.raises(DataError, match="got tuple of Tensor, int"):
+        minimise(w, lambda x, n: w(x).mean(), Stream(lambda epoch: [(torch.ones(1, 1), 3)], 1), training)
+    with pytest.raises(TypeError, match="tells at least its loss.* got 3.0"):
+        train(lambda batch, players: 3.0, {"w": Player(w, training, 1)}, one, training)
     with pytest.raises(TypeError, match="tells at least its loss"):
         train(
             lambda batch, players: {},
@@ -375,3 +447,26 @@ def test_what_was_put_aside_is_always_asked_once():
         evaluate=lambda: asked.append(1) or {"loss": 1.0},
     )  # fmt: skip
     assert asked == [1]
+
+
+def test_a_batch_may_be_one_number():
+    w = nn.Linear(1, 1)
+    minimise(w, lambda x: (w(x[None]) ** 2).mean(), Stream(lambda epoch: [torch.ones(())] * 2, 2), Training(epochs=1))
+
+
+def test_weights_of_complex_numbers_and_of_whole_ones():
+    """The least squares of complex numbers, with a table of whole numbers beside them that does not learn."""
+
+    class Turn(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.ones(2, dtype=torch.complex64))
+            self.table = nn.Parameter(torch.arange(3), requires_grad=False)
+            self.unused = nn.Parameter(torch.ones(1))
+
+    turn, z = Turn(), torch.randn(16, 2, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    wanted = torch.tensor([1j, -1 + 1j])
+    training = Training(optimiser="adam", learning_rate=0.05, updates=400, average=0.5, clip=10.0)
+    minimise(turn, lambda z: ((z * (turn.w - wanted)).abs() ** 2).mean(), InMemory(z, size=None, seed=0), training)
+    torch.testing.assert_close(turn.w.detach(), wanted, rtol=0, atol=1e-3)
+    assert torch.equal(turn.table, torch.arange(3)) and turn.unused.item() == 1.0

@@ -1,5 +1,6 @@
 """Several processes learn what one learns from batches as large as theirs together."""
 
+import re
 import runpy
 import subprocess
 import sys
@@ -9,11 +10,13 @@ import pytest
 import torch
 
 SCRIPT = """
-import contextlib, pathlib, shutil, sys, torch
+import contextlib, pathlib, shutil, sys, warnings, torch
 from torch import nn
 import peira
+from peira.core.errors import LearningError
 from peira.training import (
-    InMemory, Player, Training, checkpointing, join_processes, minimise, share, train, updates_of
+    InMemory, Player, Stream, Training, checkpointing, join_processes, minimise, share, train, updates_of,
+    watching_layers,
 )
 
 torch.set_num_threads(1)
@@ -43,6 +46,9 @@ def learned(kind, size, folder=None, stop=None):
         schedule="cosine" if kept or kind == "ended" else "constant", clip=1.0 if kept else None,
     )
     batches = InMemory(X, y, size=12 // size, seed=3, share=share())
+    if kind == "searched":
+        training = Training(optimiser="lbfgs", updates=5)
+        batches = InMemory(X, y, size=48 // size, seed=3, share=share())
 
     def evaluate():
         return {"loss": float(((net(X) - y) ** 2).mean())}
@@ -79,19 +85,59 @@ def learned(kind, size, folder=None, stop=None):
     return {n: w.detach().clone() for n, w in whole.items()}
 
 
+def spoilt(kind, rank):
+    # The seventh batch of the second process (in "first", the first one) holds what is no number.
+    g = torch.Generator().manual_seed(rank)
+    rows = [torch.randn(4, 5, generator=g) for _ in range(40)]
+    if rank == 1:
+        rows[0 if kind == "first" else 6][2, 3] = torch.nan
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1))
+    training = Training(updates=40, sharded=kind == "sharded", optimiser="lbfgs" if kind == "searched" else "adam")
+    batches = Stream(lambda epoch: rows, 40)
+
+    def step(batch, players):
+        player = players["net"]
+        player._looks = kind != "unseen"  # as on a device that would have to be waited for
+        player.minimise(loss := (player(*batch) ** 2).mean())
+        return {"loss": loss}
+
+    said, told = "", []
+    listening = peira.observing(lambda e: told.append(e.values)) if rank == 0 else contextlib.nullcontext()
+    with warnings.catch_warnings(record=True) as heard, listening, watching_layers(every=3):
+        warnings.simplefilter("always")
+        try:
+            if kind in ("unseen", "players"):
+                train(step, {"net": Player(net, training, 40)}, batches, training)
+            else:
+                minimise(net, lambda x: (net(x) ** 2).mean(), batches, training)
+        except LearningError as error:
+            said = str(error)
+    said += "".join(str(w.message) for w in heard if "no number" in str(w.message))
+    whole = {n: w.full_tensor() if hasattr(w, "full_tensor") else w for n, w in net.state_dict().items()}
+    return said, {n: w.detach().clone() for n, w in whole.items()}, any("gradient/0.weight" in v for v in told)
+
+
 with join_processes("gloo") as (rank, size):
+    if size == 2:
+        kinds = ("copied", "players", "sharded", "searched", "unseen", "first")
+        torch.save({kind: spoilt(kind, rank) for kind in kinds}, sys.argv[2] + f"/spoilt-{rank}.pt")
     weights = {kind: learned(kind, size) for kind in sys.argv[3:]}
     weights["resumed"] = resumed(rank, size, sys.argv[2])
     if rank == 0:
         torch.save(weights, sys.argv[1])
 """
-KINDS = ("copied", "players", "evaluated", "sharded", "kept", "ended")
+KINDS = ("copied", "players", "evaluated", "sharded", "kept", "ended", "searched")
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("processes")
+
+
+@pytest.fixture(scope="module")
+def weights(folder):
     """What one process learns, and what two learn together."""
-    folder = tmp_path_factory.mktemp("processes")
     script = folder / "script.py"
     script.write_text(SCRIPT)
     two, one = ([str(script), str(folder / f"{name}.pt"), str(folder), *KINDS] for name in ("two", "one"))
@@ -122,3 +168,21 @@ def test_one_process_goes_on_with_what_two_left(weights):
     alone, _ = weights
     for name, w in alone["kept"].items():
         torch.testing.assert_close(w, alone["resumed"][name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["copied", "players", "sharded", "searched", "unseen", "first"])
+def test_what_is_no_number_in_one_process_ends_all_with_its_cause(weights, folder, kind):
+    (said, kept, told), (other, same, _) = (
+        torch.load(folder / f"spoilt-{rank}.pt", weights_only=True)[kind] for rank in (0, 1)
+    )
+    assert said == other
+    if kind == "unseen":  # found at one of the looks that all take together, when the weights are spoilt everywhere
+        assert re.search(
+            r"update 32 in process \d of 2 is no number: the weights '0.weight' are no longer finite", said
+        )
+    else:
+        update = 1 if kind == "first" else 7
+        assert f"update {update} in process 2 of 2 is no number: the layer '0' (Linear) was given values" in said
+        assert ("Kept are the weights of 6 updates before" in said) == (kind != "first")
+    assert all(torch.equal(w, same[name]) and torch.isfinite(w).all() for name, w in kept.items())
+    assert told == (kind != "first")

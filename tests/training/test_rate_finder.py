@@ -101,8 +101,20 @@ def test_groups_keep_the_ratio_of_their_rates():
     assert [e.values["loss"] for e in seen if e.kind == "step"] == pytest.approx(list(curve.losses))
 
 
+def test_frozen_parts_rest_as_they_do_in_a_training():
+    """In evaluation mode: a frozen dropout of everything lets everything pass, and the means of batches stay."""
+    head, held = nn.Linear(1, 1, bias=False), nn.Sequential(nn.BatchNorm1d(1), nn.Dropout(0.9)).requires_grad_(False)
+    nn.init.constant_(head.weight, 1.0)
+    net = nn.Sequential(held, head)
+    batches = InMemory(torch.tensor([[2.0], [4.0]]), size=None, seed=0, shuffle=False)
+    curve = find_learning_rate(net, lambda x: (net(x) ** 2).mean(), batches, SGD, low=1e-3, high=1e-2, updates=3)
+    assert curve.losses[0] == pytest.approx(10.0, rel=1e-4)
+
+
 def test_what_cannot_be_tested_says_so():
     bowl = Bowl(1.0)
+    with pytest.raises(TypeError, match="got list; a DataLoader d becomes"):
+        find_learning_rate(bowl, bowl, [(torch.zeros(1, 1),)], SGD)
     for wrong in ({"low": 0.0}, {"low": 1.0, "high": 0.1}, {"updates": 2}):
         with pytest.raises(ParameterError, match="low < high"):
             find_learning_rate(bowl, bowl, items(), SGD, **wrong)

@@ -6,8 +6,9 @@
         method.fit(X, y)
 
 keeps one file in the folder: weights, state of the optimiser, generators, history, the place in the epoch. It is
-replaced atomically. The same call continues from it and ends with bit-identical weights; a file that belongs to
-another training (other parameters, other data) is refused, never overwritten. The file is safetensors with its
+replaced atomically; where that fails (the disk is full), the training ends with an error and the file before it stands.
+The same call continues from it and ends with bit-identical weights; a file that belongs to another training (another
+net, other parameters, other data) is refused, never overwritten. The file is safetensors with its
 description as JSON in the header: reading it executes nothing.
 
 Of several processes, the first one writes; weights that are dealt among them (``sharded=True``) are gathered for it, so
@@ -29,15 +30,16 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from peira.core import strictjson
-from peira.core.errors import UnreadableError
+from peira.core.errors import ParameterError, UnreadableError
 from peira.core.packing import pack, unpack
 from peira.core.persistence import write_atomically
 
-from .batches import Batches
+from .batches import Batches, state_of
+from .player import Player
 from .processes import agreed, share
 from .training import Training
 
-FORMAT = 2
+FORMAT = 3
 
 
 class _Folder:
@@ -73,8 +75,13 @@ class Checkpoint:
         tensors: dict[str, torch.Tensor] = {}
         described = {"format": FORMAT, "training": self.training, "state": pack(state, tensors, "the training")}
         content = save_tensors(tensors, metadata={"peira": strictjson.dumps(described)})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path, content)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path, content)
+        except OSError as error:
+            stands = "the one before it is whole" if self.path.exists() else "there is none"
+            why = f"the checkpoint {self.path} was not written, {stands}: {error.strerror or error}"
+            raise OSError(error.errno, why) from error
 
     def read(self) -> dict[str, Any] | None:
         """The state to go on from, None where there is none yet."""
@@ -86,12 +93,17 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
             raise UnreadableError(f"{self.path} is not a checkpoint: {error}") from error
+        if not text:
+            raise UnreadableError(f"{self.path} is not a checkpoint: its tensors are somebody else's")
         described = strictjson.loads(text.encode(), what=f"the header of {self.path}")
         if not isinstance(described, dict) or described.get("format") != FORMAT:
-            raise UnreadableError(f"{self.path} is not a checkpoint of this version of Peira")
+            raise UnreadableError(
+                f"{self.path} is not a checkpoint of this version of Peira; end that training with the version that "
+                "began it, or remove it"
+            )
         if described.get("training") != self.training:
             raise UnreadableError(
-                f"{self.path} is the checkpoint of another training (other parameters, or other data); "
+                f"{self.path} is the checkpoint of another training (another net, other parameters, or other data); "
                 "name another folder, or remove it"
             )
         return unpack(described["state"], tensors, str(self.path))
@@ -115,6 +127,8 @@ def checkpointing(folder: str | Path, *, every: float = 30.0) -> Iterator[None]:
     ------
     UnreadableError
         From the training inside, if the folder holds the checkpoint of another one.
+    OSError
+        From the training inside, if a checkpoint cannot be written; the one before it stands.
     """
     token = _folder.set(_Folder(Path(folder), every))
     try:
@@ -123,15 +137,29 @@ def checkpointing(folder: str | Path, *, every: float = 30.0) -> Iterator[None]:
         _folder.reset(token)
 
 
-def open_checkpoint(training: Training, seed: int, nets: dict[str, nn.Module], batches: Batches) -> Checkpoint:
+def open_checkpoint(training: Training, seed: int, players: dict[str, Player], batches: Batches) -> Checkpoint:
     """The checkpoint of a training: one that is kept, inside of a `checkpointing`."""
     folder = _folder.get()
     if folder is None:
         return Checkpoint(None, 0.0, "")
+    if share()[1] > 1 and state_of(batches, [player.net for player in players.values()]):
+        raise ParameterError(
+            "of several processes, the first one writes the checkpoint, which has no place for what the streams of "
+            "the others depend on"
+        )
     folder.trainings += 1
-    sizes = [(name, n, tuple(t.shape)) for name, net in nets.items() for n, t in net.state_dict().items()]
-    mark = _digest(training, seed, len(batches), sizes, *getattr(batches, "origin", ()))
+    who = [
+        (name, _parts(player.net), [(len(g["params"]), g["initial_lr"]) for g in player.optimiser.param_groups])
+        for name, player in players.items()
+    ]
+    mark = _digest(training, seed, len(batches), getattr(batches, "seed", 0), who, *getattr(batches, "origin", ()))
     return Checkpoint(folder.path / f"training-{folder.trainings}.safetensors", folder.every, mark)
+
+
+def _parts(net: nn.Module) -> list[tuple[Any, ...]]:
+    """What a net is made of: its layers by kind, its weights and buffers by shape."""
+    layers = [(name, type(layer).__name__) for name, layer in net.named_modules() if name]
+    return [*layers, *((name, tuple(t.shape)) for name, t in net.state_dict().items())]
 
 
 def _digest(*parts: Any) -> str:

@@ -1,17 +1,22 @@
 """Statistics of the layers while a net learns: are they alive, saturated, and changing at a sensible pace?
 
-For each weight tensor w: the norm of w, of its gradient, and of its last change, which is best near a thousandth of the
-first. For each activation: the share of zeros, and the share of units at the flat ends of a sigmoid or a hyperbolic
-tangent. They are taken at every so many updates, so that their cost is bounded.
+For each weight tensor w: the norm of w, of the gradient that its last update followed (not yet clipped), and of its
+change, which is best near a thousandth of the first. For each activation: the share of zeros, and the share of units at
+the flat ends of a sigmoid or a hyperbolic tangent. They are taken at every so many updates, so that their cost is
+bounded.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from .player import Player
 
 _FLAT = {nn.Sigmoid: (0.02, 0.98), nn.Tanh: (-0.96, 0.96)}  # where the slope is under 8 % of the steepest
 
@@ -50,7 +55,7 @@ def layers_due(update: int) -> bool:
 
 
 @contextmanager
-def layer_statistics(nets: dict[str, nn.Module]) -> Iterator[dict[str, float]]:
+def layer_statistics(players: "dict[str, Player]") -> Iterator[dict[str, float]]:
     """Statistics of the update inside; filled when it ends."""
     found: dict[str, torch.Tensor] = {}
     before, hooks = {}, []
@@ -65,27 +70,28 @@ def layer_statistics(nets: dict[str, nn.Module]) -> Iterator[dict[str, float]]:
 
         return look
 
-    def gradient(name: str) -> Callable:
-        def look(w: torch.Tensor) -> None:
-            found[f"gradient/{name}"] = w.grad.norm()
+    def gradient(named: dict[str, torch.Tensor]) -> Callable:
+        def look() -> None:
+            found.update({f"gradient/{name}": w.grad.norm() for name, w in named.items() if w.grad is not None})
 
         return look
 
-    for player, net in nets.items():
-        prefix = f"{player}." if len(nets) > 1 else ""
-        for name, layer in net.named_modules():
+    for who, player in players.items():
+        prefix = f"{who}." if len(players) > 1 else ""
+        for name, layer in player.net.named_modules():
             if not list(layer.children()) and not list(layer.parameters(recurse=False)):
                 hooks.append(layer.register_forward_hook(activation(prefix + name)))
-        for name, w in net.named_parameters():
-            if w.requires_grad:
-                before[prefix + name] = (w, w.detach().clone())
-                hooks.append(w.register_post_accumulate_grad_hook(gradient(prefix + name)))
+        learned = {prefix + name: w for name, w in player.net.named_parameters() if w.requires_grad}
+        before.update({name: (w, w.detach().clone()) for name, w in learned.items()})
+        player.watch = gradient(learned)
     values: dict[str, float] = {}
     try:
         yield values
     finally:
         for hook in hooks:
             hook.remove()
+        for player in players.values():
+            player.watch = None
     with torch.no_grad():
         for name, (w, old) in before.items():
             found[f"weight/{name}"], found[f"change/{name}"] = w.norm(), (w - old).norm()

@@ -26,16 +26,19 @@ Chance inside (dropout) comes from torch's generators, which are set by the seed
 of forward and backward passes and of the update; the loop adds some microseconds to each update.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from peira.core.errors import DataError, LearningError
+from peira.core.errors import DataError, LearningError, ParameterError
 from peira.core.iteration import iterate, listening
 from peira.core.seeds import private_chance
 
@@ -44,7 +47,7 @@ from .checkpoint import open_checkpoint
 from .failure import explain
 from .layer_statistics import layer_statistics, layers_due
 from .player import NotFiniteError, Player
-from .processes import ending_together, gather_weights, mean_over_processes
+from .processes import ending_together, first_where, gather_weights, mean_over_processes, said_by, share
 from .progress import Progress, detached, set_weights, weights
 from .training import Training
 
@@ -70,14 +73,17 @@ def minimise(
     Parameters
     ----------
     net : Module
-        Changed in place.
+        Changed in place, and in evaluation mode afterwards. Parts of it that are frozen (``requires_grad_(False)``)
+        rest, with their dropout and their means of batches.
     loss : callable(*batch) -> tensor, or (tensor, dict of str to number or tensor)
-        The mean loss of the items of a batch, and terms of it to be told beside it. It runs the net.
+        The mean loss of the items of a batch, and terms of it to be told beside it. It runs the net. A term that is
+        not told at each update has the mean over those that told it.
     batches, training, owner, seed, evaluate
         As in `train`. How large a batch is, and what is put aside, follows from ``batches`` and ``evaluate``, not from
         the training's ``batch_size`` and ``validation_fraction``, which are for methods.
     parameters : iterable, optional
-        What of the net is to change (all, without it), as for a torch optimiser.
+        What of the net is to change (all that is not frozen, without it), as for a torch optimiser; groups of weights
+        may have a rate (``"lr"``) and a decay of their own. The rest gets no gradient.
     rule : dict, optional
         What the optimiser of an earlier training remembered (`Player.rule_state`), to go on with.
     gradient : callable(*batch) -> tensor, optional
@@ -142,42 +148,45 @@ def train(
     LearningError
         If the loss is no number before any weight has changed.
     DataError
-        If it is not one number, or depends on no weight that learns.
+        If it is not one number, or depends on no weight that learns; if an epoch ends too early.
     UnreadableError
         If the folder of `checkpointing` holds the checkpoint of another training.
 
     Warns
     -----
     ConvergenceWarning
-        If the loss stopped being a number: with the update, the layer and the likely cause. The weights go back to the
-        last copy of them whose loss was a number; there is one every 50 updates.
+        If the loss, or a weight, stopped being a number: with the update, the layer and the likely cause. The weights
+        go back to the last copy of them whose loss was a number; there is one every 50 updates.
     """
-    if not hasattr(batches, "epoch"):
-        raise TypeError(
-            f"batches come from InMemory(X, y, size=..., seed=...) or Stream(begin, length), got "
-            f"{type(batches).__name__}; a DataLoader d becomes Stream(lambda epoch: d, len(d))"
-        )
+    require_batches(batches)
+    if not players:
+        raise ParameterError("nobody is to learn: players are a dictionary of names and Players")
     device = next(iter(players.values())).weights[0].device
     run = Progress(updates_of(training, batches))
     nets = {name: player.net for name, player in players.items()}
     with private_chance(seed, device), ending_together():
-        checkpoint = open_checkpoint(training, seed, nets, batches)
+        checkpoint = open_checkpoint(training, seed, players, batches)
         if (state := checkpoint.read()) is not None:
-            run.load(state, players, device)
+            run.load(state, players, batches, device)
+        whole_epochs = getattr(batches, "depends_on", None) is not None  # which can only be begun anew
+        for player in players.values():
+            player.begin(alone=len(players) == 1)
         good, begun = None, (run.update, run.stopped)
-        epochs = run.epoch if run.over else -(-run.updates // len(batches))
-        for epoch in iterate(owner, epochs, name="epoch", start=run.epoch, history=run.history):
+        made = run.epoch + (run.over and run.batch > 0)
+        epochs = made if run.over else -(-run.updates // len(batches))
+        for epoch in iterate(owner, epochs, name="epoch", start=made, history=run.history):
             _set_mode(nets, learning=True)
-            ahead = batches.epoch(run.epoch, run.batch)
-            for update in iterate(None, min(len(batches) - run.batch, run.updates - run.update), name="update"):
-                batch = _next(ahead, run, batches, device)
-                heard, copy = listening(), weights(players) if good is None or run.update % COPIED == 0 else None
+            left = min(len(batches) - run.batch, run.updates - run.update)
+            ahead = _ahead(batches, run, left, players, device)
+            for update, batch in zip(iterate(None, left, name="update"), ahead, strict=False):
+                heard = listening()
+                copy = weights(players) if good is None or run.update - good[0] >= COPIED else None
                 try:
-                    with layer_statistics(nets) if heard and layers_due(run.update) else nullcontext({}) as layers:
+                    with layer_statistics(players) if heard and layers_due(run.update) else nullcontext({}) as layers:
                         terms = step(batch, players)
-                    run.tally.add(terms, look=heard or copy is not None or device.type == "cpu")
-                except NotFiniteError:
-                    _fail(run, batch, step, players, good, owner)
+                    run.tally.add(terms, look=heard or device.type == "cpu", settle=copy is not None)
+                except NotFiniteError as error:
+                    _fail(run, partial(step, batch, players), players, good, owner, error.process)
                     break
                 good = good if copy is None else (run.update, copy)  # their loss was a number
                 run.update, run.batch = run.update + 1, run.batch + 1
@@ -187,11 +196,13 @@ def train(
                     _judge(run, evaluate, players, training, epoch, update)
                 if run.stopped:
                     break
-                if checkpoint.due():
-                    checkpoint.write(run.state(players, device))
+                if not whole_epochs and checkpoint.due():
+                    checkpoint.write(run.state(players, batches, device))
             cut = not run.over and run.batch < len(batches)
-            if checkpoint.kept and cut:
-                checkpoint.write(run.state(players, device))  # what follows is done again when it goes on
+            if not run.failed and run.best is None and (run.over or cut) and not _are_numbers(players):
+                _fail(run, None, players, good, owner)
+            if checkpoint.kept and cut and not whole_epochs:
+                checkpoint.write(run.state(players, batches, device))  # what follows is done again when it goes on
             if run.failed:
                 epoch.stop(run.stopped)
                 break
@@ -206,8 +217,12 @@ def train(
                 break
             if run.batch == len(batches):
                 run.next_epoch()
+                if whole_epochs and checkpoint.due():
+                    checkpoint.write(run.state(players, batches, device))
         if checkpoint.kept and (run.over or run.batch == 0) and begun != (run.update, run.stopped):
-            checkpoint.write(run.state(players, device))
+            checkpoint.write(run.state(players, batches, device))
+        if owner is not None and begun[1] is not None:
+            owner.stopped_ = begun[1]  # it was over before
         if run.best is not None:
             set_weights(players, run.best)
         else:
@@ -216,6 +231,17 @@ def train(
         for player in players.values():
             gather_weights(player.net)
         _set_mode(nets, learning=False)
+
+
+def require_batches(batches: Any) -> None:
+    """Say where batches come from to one who gives something else."""
+    if not hasattr(batches, "epoch"):
+        raise TypeError(
+            f"batches come from InMemory(X, y, size=..., seed=...) or Stream(begin, length), got "
+            f"{type(batches).__name__}; a DataLoader d becomes Stream(lambda epoch: d, len(d))"
+        )
+    if len(batches) < 1:
+        raise DataError("an epoch has one batch or more, and these have none")
 
 
 def updates_of(training: Training, batches: Batches) -> int:
@@ -227,17 +253,22 @@ def updates_of(training: Training, batches: Batches) -> int:
 
 
 def _step(batch: Batch, players: dict[str, Player]) -> Terms:
-    player, N = players["net"], len(batch[0])
+    player = players["net"]
     if player.gradient is not None and not player.rehearses:
         return {"loss": player.descend(*batch)}
-    size = player.training.micro_batch or N
+    size = player.training.micro_batch
+    if size is None or size >= len(batch[0]):
+        loss, terms = _loss_and_terms(player(*batch))
+        player.backward(loss)
+        player.update()
+        return {"loss": loss, **terms}
     told: Terms = {}
-    for part in [batch] if size >= N else zip(*(t.split(size) for t in batch), strict=True):
-        share = len(part[0]) / N
+    for part in zip(*(t.split(size) for t in batch), strict=True):
+        weight = len(part[0]) / len(batch[0])
         loss, terms = _loss_and_terms(player(*part))
-        player.backward(loss if share == 1 else loss * share)
+        player.backward(loss * weight)
         for name, term in {"loss": loss, **terms}.items():
-            told[name] = term if share == 1 else told.get(name, 0.0) + share * detached(term)
+            told[name] = told.get(name, 0.0) + weight * detached(term)
     player.update()
     return told
 
@@ -248,12 +279,13 @@ def _search(batch: Batch, players: dict[str, Player]) -> Terms:
     def closure() -> torch.Tensor:
         player.optimiser.zero_grad(set_to_none=True)
         loss, terms = _loss_and_terms(player(*batch))
-        if told and not torch.isfinite(loss.detach()):
-            return 1e3 * (1 + told["loss"].abs())  # a trial too far: worse than the start, and level
+        common = mean_over_processes({"loss": detached(loss)})["loss"]  # several processes search along one line
+        if told and not math.isfinite(common):
+            return 1e3 * (1 + abs(told["loss"]))  # a trial too far: worse than the start, and level
         player.backward(loss)
         if not told:
-            told.update({name: detached(term) for name, term in {"loss": loss, **terms}.items()})
-        return loss
+            told.update({name: detached(term) for name, term in {"loss": common, **terms}.items()})
+        return common
 
     player.search(closure)
     return told
@@ -283,22 +315,35 @@ def _judge(run: Progress, evaluate: Callable, players: dict[str, Player], traini
 
 
 def _fail(
-    run: Progress, batch: Batch, step: Callable, players: dict[str, Player], good: tuple[int, list] | None, owner: Any
+    run: Progress,
+    ahead: Callable[[], Any] | None,
+    players: dict[str, Player],
+    good: tuple[int, list] | None,
+    owner: Any,
+    process: int = 0,
 ) -> None:
-    """Say what went wrong, and go back to the last copy of the weights whose loss was a number."""
+    """Say what went wrong, and go back to the last copy of the weights whose loss was a number.
+
+    Without a step ``ahead``, which can be looked at again, it was the last one that left weights that are no numbers.
+    """
 
     def again() -> None:
         for player in players.values():
             player.rehearses = True
         try:
-            step(batch, players)
+            if ahead is not None:
+                ahead()
         finally:
             for player in players.values():
                 player.rehearses = False
 
-    why = explain({name: player.net for name, player in players.items()}, again, list(run.tally.recent))
+    why = said_by(process, explain({name: p.net for name, p in players.items()}, again, list(run.tally.recent)))
     who = "training" if owner is None else type(owner).__name__
-    what = f"{who}: the loss of update {run.update + 1} is no number: {why}"
+    where = f" in process {process + 1} of {share()[1]}" if share()[1] > 1 else ""
+    if ahead is None:
+        what = f"{who}: after update {run.update}, the last one, {why}"
+    else:
+        what = f"{who}: the loss of update {run.update + 1}{where} is no number: {why}"
     if good is None:
         raise LearningError(what)
     at, copy = good
@@ -312,11 +357,25 @@ def _fail(
     )
 
 
-def _next(ahead: Iterator[Batch], run: Progress, batches: Batches, device: torch.device) -> Batch:
-    for batch in ahead:
+def _are_numbers(players: dict[str, Player]) -> bool:
+    """Whether all weights are finite, in all processes."""
+    own = (w.to_local() if hasattr(w, "to_local") else w for player in players.values() for w in player.weights)
+    return first_where(not all(bool(torch.isfinite(w).all()) for w in own)) is None
+
+
+def _ahead(
+    batches: Batches, run: Progress, left: int, players: dict[str, Player], device: torch.device
+) -> Iterator[Batch]:
+    """The next so many batches of an epoch, on the device."""
+    begun = run.batch
+    for batch in islice(batches.epoch(run.epoch, begun), left):
         there = all(part.device == device for part in batch)
-        return batch if there else tuple(part.to(device, non_blocking=True) for part in batch)
-    raise DataError(f"epoch {run.epoch + 1} ended after {run.batch} of {len(batches)} batches")
+        yield batch if there else tuple(part.to(device, non_blocking=True) for part in batch)
+    if run.batch == begun + left:
+        return
+    if run.batch == 0 or getattr(batches, "depends_on", None) is None:
+        raise DataError(f"epoch {run.epoch + 1} ended after {run.batch} of {len(batches)} batches")
+    run.skip_epoch(batches, players)
 
 
 def _rates(players: dict[str, Player]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from peira.core.errors import DataError
 
 from .layer_statistics import layers_due
 from .optimisers import optimiser_for
-from .processes import across_processes, dealt_like, gathered, whole
+from .processes import across_processes, dealt_like, first_where, gathered, share, whole
 from .schedules import Course, rate_factor
 from .training import Training
 
@@ -25,7 +25,11 @@ _TYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class NotFiniteError(ArithmeticError):
-    """A loss is no number; the weights are still those before it."""
+    """A loss is no number, in that one of several processes; the weights are still those before it."""
+
+    def __init__(self, process: int = 0) -> None:
+        super().__init__(process)
+        self.process = process
 
 
 class Player:
@@ -53,6 +57,8 @@ class Player:
     weights : list of torch Parameters
     gradient_norm : tensor or None
         Norm of the last gradient before it was clipped; None unless `Training.clip` is set.
+    watch : callable or None
+        Called before each update, while the gradient that it follows, not yet clipped, lies in the weights.
     gradient : callable or None
         None too where it can't stand for a call: in several processes, compiled, in lower precision or in parts of a
         batch, or while somebody watches the layers.
@@ -84,6 +90,12 @@ class Player:
         self.averages = None if training.average is None else [w.detach().clone() for w in self.weights]
         device = self.weights[0].device.type
         self._looks = device == "cpu"  # elsewhere, looking at a loss means waiting for it
+        self._together = share()[1] > 1
+        # Where others have a part in a loss, its gradient is that of these weights alone: it leaves none elsewhere, and
+        # costs less. Several processes need that of the whole net, to make it common.
+        others = {w for w in net.parameters() if w.requires_grad} - {*self.weights}
+        self._into = self.weights if others and not self._together else None
+        self.watch: Callable[[], None] | None = None
         half = _TYPES[training.precision]
         self._cast = nullcontext() if half is None else torch.autocast(device, half, cache_enabled=False)
         self.scaler = torch.amp.GradScaler(device) if half is torch.float16 else None
@@ -96,6 +108,12 @@ class Player:
         with self._cast:
             return self.run(*inputs, **named)
 
+    def begin(self, *, alone: bool) -> None:
+        """Forget what somebody else's loss left in the weights, and among other players, leave nothing in theirs."""
+        self.forget()
+        if not alone and not self._together:
+            self._into = self.weights
+
     def minimise(self, loss: torch.Tensor) -> None:
         """Change the weights once, against the gradient of the loss.
 
@@ -104,7 +122,7 @@ class Player:
         NotFiniteError
             If the loss is no number, before anything has changed.
         """
-        self._forget()  # what the losses of other players left here
+        self.forget()  # what the losses of other players left here
         self.backward(loss)
         self.update()
 
@@ -118,7 +136,7 @@ class Player:
         """
         loss = self.gradient(*batch)
         if self._looks and not math.isfinite(loss.item()):
-            self._forget()
+            self.forget()
             raise NotFiniteError
         self.update()
         return loss
@@ -129,9 +147,16 @@ class Player:
             return
         if not self.done:
             _require_loss(loss)
-        if self._looks and not math.isfinite(loss.item()):
-            raise NotFiniteError
-        (self.scaler.scale(loss) if self.scaler else loss).backward()
+        if self._looks and (self._together or not math.isfinite(loss.item())):
+            self._stop_together(loss)
+        (self.scaler.scale(loss) if self.scaler else loss).backward(inputs=self._into)
+
+    def _stop_together(self, loss: torch.Tensor) -> None:
+        """End in all processes if the loss of one is no number: without it, they would wait for its gradient."""
+        process = first_where(not math.isfinite(loss.item()))
+        if process is not None:
+            self.forget()
+            raise NotFiniteError(process)
 
     def update(self) -> None:
         """Follow the gradient that `backward` left, and forget it."""
@@ -139,26 +164,33 @@ class Player:
             return
         if not self._steady:
             self._set_rate()
+        if self.scaler and (self.training.clip is not None or self.watch is not None):
+            self.scaler.unscale_(self.optimiser)
+        if self.watch is not None:
+            self.watch()
         if self.training.clip is not None:
-            if self.scaler:
-                self.scaler.unscale_(self.optimiser)
             self.gradient_norm = nn.utils.clip_grad_norm_(self.weights, self.training.clip)
         if self.scaler:
             self.scaler.step(self.optimiser)
             self.scaler.update()
         else:
             self._follow(self.optimiser)
-        self._forget()
+        self.forget()
         self._changed()
 
     def search(self, closure: Callable[[], torch.Tensor]) -> None:
         """Change the weights once by a rule that asks for loss and gradient at several points (L-BFGS)."""
-        if not self.rehearses:
-            self.optimiser.step(closure)
-            self._forget()
-            self._changed()
+        if self.rehearses:
+            closure()
+            return
+        self.optimiser.step(closure)
+        if self.watch is not None:
+            self.watch()
+        self.forget()
+        self._changed()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Drop the gradient that lies in the weights."""
         for w in self.weights:  # as zero_grad does, without its record for torch's profiler
             w.grad = None
 
@@ -213,6 +245,7 @@ class Player:
             "scaler": self.scaler.state_dict() if self.scaler else None,
             "done": self.done,
             "course": self.course.anchor(self.done),
+            "skipped": self.course.skipped,
             "scale": self.scale,
         }
 
@@ -225,7 +258,8 @@ class Player:
             a.copy_(dealt_like(a, kept))
         if self.scaler:
             self.scaler.load_state_dict(state["scaler"])
-        self.done, self.course.begun, self.scale = state["done"], state["course"], state["scale"]
+        self.done, self.scale = state["done"], state["scale"]
+        self.course.begun, self.course.skipped = state["course"], state["skipped"]
 
     def rule_state(self) -> dict[str, Any]:
         """What the optimiser remembers of the updates so far."""
@@ -249,6 +283,8 @@ def _require_loss(loss: Any) -> None:
         raise TypeError(f"a loss is a tensor of one number with its graph, got {type(loss).__name__}")
     if loss.numel() != 1:
         raise DataError(f"a loss is one number, got a tensor of shape {tuple(loss.shape)}: take its mean")
+    if loss.is_complex():
+        raise DataError(f"a loss is a real number, got {str(loss.dtype).removeprefix('torch.')}: take its modulus")
     if not loss.requires_grad:
         raise DataError(
             "the loss depends on no weight that learns: it was detached or computed without gradients, or what it "

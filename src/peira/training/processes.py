@@ -3,7 +3,8 @@
 ``torchrun --nproc-per-node 2 script.py`` starts the same script twice. The script says `join_processes` once; from then
 on each training takes its share of every batch, and torch's DistributedDataParallel (or, for weights that exceed one
 device, its fully sharded form) makes the gradients common. Where a budget or an interruption ends the training, it does
-so after the same update in all: the first process says when.
+so after the same update in all: the first process says when. Where the loss of one is no number, all of them stop at
+that update, with the cause that this one found.
 """
 
 import os
@@ -81,6 +82,29 @@ def agreed(said: Said) -> Said:
     told = torch.tensor(said, dtype=torch.float64, device="cuda" if torch.cuda.is_available() else "cpu")
     dist.broadcast(told, 0)
     return type(said)(told.item())
+
+
+def first_where(found: bool) -> int | None:
+    """The first of the processes, which all ask together, in which something was found; None if it was in none."""
+    rank, size = share()
+    if size == 1:
+        return 0 if found else None
+    first = torch.tensor(rank if found else size, device="cuda" if torch.cuda.is_available() else "cpu")
+    dist.all_reduce(first, dist.ReduceOp.MIN)
+    return None if first == size else int(first)
+
+
+def said_by(process: int, text: str) -> str:
+    """What one of several processes says, in all of them."""
+    if share()[1] == 1:
+        return text
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    told = torch.tensor(list(text.encode()), dtype=torch.uint8, device=device)
+    length = torch.tensor(len(told), device=device)
+    dist.broadcast(length, process)
+    told = told if share()[0] == process else torch.empty(int(length), dtype=torch.uint8, device=device)
+    dist.broadcast(told, process)
+    return bytes(told.tolist()).decode()
 
 
 @contextmanager

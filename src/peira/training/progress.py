@@ -8,8 +8,9 @@ import torch
 
 from peira.core.seeds import chance_state, set_chance_state
 
+from .batches import Batches, set_state_of, state_of
 from .player import NotFiniteError, Player
-from .processes import dealt_like, gathered, mean_over_processes
+from .processes import dealt_like, first_where, gathered, mean_over_processes, share
 from .training import Training
 
 LOOK = 32  # updates between looks at the losses on a device that would have to be waited for
@@ -22,38 +23,45 @@ def detached(value: Any) -> Any:
 
 
 class Tally:
-    """Means of what the updates of an epoch told."""
+    """Means of what the updates of an epoch told, each over those that told it."""
 
     def __init__(self) -> None:
         self.n = 0
         self.sums: dict[str, Any] = {}
+        self.counts: dict[str, int] = {}
         self.latest: dict[str, float] = {}
         self.recent: deque[float] = deque(maxlen=100)
 
-    def add(self, terms: dict[str, Any], *, look: bool) -> None:
+    def add(self, terms: dict[str, Any], *, look: bool, settle: bool) -> None:
         """Count one update. Looking turns numbers into Python's, which waits for the device.
 
         Raises
         ------
         NotFiniteError
-            If a look finds that the first of the terms is no number.
+            If a look finds that the first of the terms is no number. Several processes raise it together: when all of
+            them have to ``settle`` it, and every so many updates.
         """
-        if not terms:
-            raise TypeError("a step tells at least its loss: a dictionary that begins with it")
+        if not isinstance(terms, dict) or not terms:
+            raise TypeError(f"a step tells at least its loss: a dictionary that begins with it, got {terms!r}")
         self.n += 1
+        settle = settle or self.n % LOOK == 0
         if look:
             self.latest = terms = {name: float(detached(value)) for name, value in terms.items()}
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, 0.0) + detached(value)
-        if look or self.n % LOOK == 0:
+            self.counts[name] = self.counts.get(name, 0) + 1
+        if look or settle:
             first = next(iter(terms))
-            if not math.isfinite(self.sums[first]):  # nor is any sum with what is no number in it
-                raise NotFiniteError
+            finite = math.isfinite(self.sums[first])  # no sum is with what is no number in it
+            if settle or (not finite and share()[1] == 1):
+                process = first_where(not finite)
+                if process is not None:
+                    raise NotFiniteError(process)
             self.recent.append(float(terms[first]))
 
     def means(self) -> dict[str, float]:
-        """The mean of each term over the updates so far."""
-        return {name: float(total) / max(1, self.n) for name, total in self.sums.items()}
+        """The mean of each term over the updates so far that told it."""
+        return {name: float(total) / self.counts[name] for name, total in self.sums.items()}
 
 
 class Progress:
@@ -91,6 +99,13 @@ class Progress:
         recent, self.tally = self.tally.recent, Tally()
         self.tally.recent = recent
 
+    def skip_epoch(self, batches: Batches, players: dict[str, Player]) -> None:
+        """Count the updates that an epoch leaves out as made: for its length, and for the course of the rates."""
+        left = min(len(batches) - self.batch, self.updates - self.update)
+        self.batch, self.update = len(batches), self.update + left
+        for player in players.values():
+            player.course.skipped += left * player.course.updates / self.updates
+
     def judge(self, loss: float, players: dict[str, Player], training: Training, *, keep: bool) -> None:
         """Is that a gain? If so the weights may be kept as the best, else patience wears off."""
         self.judged = self.update
@@ -111,7 +126,7 @@ class Progress:
         else:
             self.stopped = "no gain"
 
-    def state(self, players: dict[str, Player], device: torch.device) -> dict[str, Any]:
+    def state(self, players: dict[str, Player], batches: Batches, device: torch.device) -> dict[str, Any]:
         """Everything as plain values and whole tensors."""
         state = {
             "place": [self.epoch, self.batch, self.update, self.judged, self.stale],
@@ -119,21 +134,23 @@ class Progress:
             "best": self.best,
             "stopped": self.stopped,
             "history": self.history,
-            "tally": [self.tally.n, mean_over_processes(self.tally.sums)],
+            "tally": [self.tally.n, mean_over_processes(self.tally.sums), self.tally.counts],
             "chance": chance_state(device),
             "players": {name: player.state() for name, player in players.items()},
+            "stream": state_of(batches, [player.net for player in players.values()]),
         }
         return gathered(state)
 
-    def load(self, state: dict[str, Any], players: dict[str, Player], device: torch.device) -> None:
+    def load(self, state: dict[str, Any], players: dict[str, Player], batches: Batches, device: torch.device) -> None:
         """Go back to a state."""
         self.epoch, self.batch, self.update, self.judged, self.stale = state["place"]
         self.least, self.stopped = state["least"], state["stopped"]
         self.best = state["best"] and dealt_like(weights(players), state["best"])
         self.history = state["history"]
-        self.tally.n, self.tally.sums = state["tally"]
+        self.tally.n, self.tally.sums, self.tally.counts = state["tally"]
         for name, player in players.items():
             player.load(state["players"][name])
+        set_state_of(batches, [player.net for player in players.values()], state["stream"])
         set_chance_state(state["chance"], device)
 
 

@@ -23,12 +23,13 @@ from typing import Any
 
 from torch import nn
 
+from peira.core.axes import axes_for
 from peira.core.errors import LearningError, ParameterError
 from peira.core.iteration import iterate
 from peira.core.seeds import private_chance
 
 from .batches import Batches
-from .loop import _step
+from .loop import _set_mode, _step, require_batches
 from .player import NotFiniteError, Player
 from .training import Training
 
@@ -71,10 +72,7 @@ class RateCurve:
         -------
         matplotlib Axes
         """
-        if ax is None:
-            from matplotlib.figure import Figure
-
-            ax = Figure(figsize=(6, 4), layout="constrained").add_subplot()
+        ax = axes_for(ax, 6, 4)
         ax.plot(self.rates, self.losses, color="C0", alpha=0.3, label="of each batch")
         ax.plot(self.rates, self.smoothed, color="C0", label="smoothed")
         ax.axvline(self.suggestion, color="C1", linestyle="--", label=f"suggested: {self.suggestion:.2g}")
@@ -135,6 +133,7 @@ def find_learning_rate(
     """
     if not 0 < low < high or updates < 3:
         raise ParameterError(f"needs 0 < low < high and 3 updates or more, got {low}, {high} and {updates}")
+    require_batches(batches)
     if training.optimiser in ("lbfgs", "rprop"):
         raise ParameterError(f"the rule {training.optimiser!r} finds the length of its steps by itself")
     plain = training._replace(learning_rate=low, schedule="constant", warmup=0.0, average=None, compile=False)
@@ -146,7 +145,7 @@ def find_learning_rate(
     mean = 0.0
     try:
         net.zero_grad(set_to_none=True)
-        net.train()
+        _set_mode({"net": net}, learning=True)
         with private_chance(seed, device):
             player = Player(net, plain, updates, parameters, loss)
             ahead = _endless(batches)

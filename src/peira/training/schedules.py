@@ -44,7 +44,8 @@ class Course:
 
     def __init__(self, updates: int) -> None:
         self.updates = updates
-        self.begun: tuple[int, float] = (0, 0.0)  # the update and the share from which this course goes on
+        self.begun: tuple[float, float] = (0, 0.0)  # the update and the share from which this course goes on
+        self.skipped = 0.0  # updates that were left out, and count as made
         self._clock: tuple[float, float] | None = None  # when the first of its updates was, and the seconds from there
 
     def share(self, done: int) -> float:
@@ -52,14 +53,14 @@ class Course:
         begun = self.begun[1]
         return min(1.0, begun + (1 - begun) * max(self._of_updates(done), self._of_time()))
 
-    def anchor(self, done: int) -> tuple[int, float]:
+    def anchor(self, done: int) -> tuple[float, float]:
         """From where a training that is cut off here takes up its course: from here if time has led it so far."""
         time_leads = self._of_updates(done) < self._of_time() < 1
-        return (done, self.share(done)) if time_leads else self.begun
+        return (done + self.skipped, self.share(done)) if time_leads else self.begun
 
     def _of_updates(self, done: int) -> float:
         first = self.begun[0]
-        return (done - first) / max(1, self.updates - first)
+        return (done + self.skipped - first) / max(1, self.updates - first)
 
     def _of_time(self) -> float:
         now = time.monotonic()
