@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from peira.core import DataError
 from peira.experience.sequences import Sequences
 from peira.linear import BayesianLinearRegression
 from peira.sequences import (
@@ -306,3 +307,10 @@ def test_weights_of_sequences_are_repetitions(seed):
     a = EchoStateForecaster(washout=1, **given).fit(X, sample_weight=counts).predict(X)
     b = EchoStateForecaster(washout=1, **given).fit(X[np.repeat(np.arange(len(X)), counts)]).predict(X)
     np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_a_regression_whose_answer_overflows_says_so(seed):
+    X = [series(seed + n, 8) for n in range(6)]
+    model = EchoStateRegressor(units=10, random_state=seed).fit(X, np.arange(6.0))
+    with pytest.raises(DataError, match="sequence 1 overflow"):
+        model.predict_dist([X[0], np.full((3, 2), 1e200)])

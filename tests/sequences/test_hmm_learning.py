@@ -249,6 +249,17 @@ def test_counts_that_are_none_and_starts_that_do_not_fit_are_refused():
         CategoricalHMM(1, emissionprob_init=[[1.0, 0.0]]).fit([[0, 1]])
 
 
+@pytest.mark.parametrize("model", [GaussianHMM(2, random_state=0), CategoricalHMM(2, random_state=0)])
+def test_lengths_in_the_place_of_y_are_refused(model):
+    X = np.array([[0], [1], [0], [2], [1]])
+    for lengths in ([3, 2], np.array([1, 1, 3])):
+        with pytest.raises(ValueError, match=r"add up to its 5 steps: .* pass Sequences\(X, lengths\)"):
+            model.fit(X, lengths)
+    for y in (None, [5], [0, 1, 0, 2, 2], [3, 1], ["a", "b"]):
+        assert model.fit(X, y).log_prob(X).shape == (1,)
+    assert model.fit([X, X], [3, 2]).log_prob([X, X]).shape == (2,)
+
+
 def test_one_step_one_sequence_and_constant_steps():
     for model in (GaussianHMM(2, random_state=0), GMMHMM(2, 2, random_state=0)):
         assert np.isfinite(model.fit([[1.0]]).log_prob([[1.0]])).all()

@@ -149,8 +149,18 @@ def test_an_outlier_under_forbidden_transitions_is_possible():
 def test_impossible_sequences_have_probability_zero():
     model = CategoricalHMM.from_parts([1.0, 0.0], np.eye(2), [[1.0, 0.0], [0.0, 1.0]])
     assert model.log_prob([[0, 0], [0, 1], [1]]).tolist() == [0.0, -np.inf, -np.inf]
-    with pytest.raises(ValueError, match="impossible"):
-        model.forecast([[0, 1]])
+    assert model.path_log_prob([[0, 0], [0, 1]]).tolist() == [0.0, -np.inf]
+    each = CategoricalHMM.from_parts([1.0, 0.0], np.eye(2), [[1.0, 0.0], [0.0, 1.0]], algorithm="map")
+    for ask in (model.predict, each.predict, model.predict_proba, model.forecast):
+        with pytest.raises(ValueError, match="1 of 2 sequences are impossible under this model, first sequence 1"):
+            ask([[0, 0], [0, 1]])
+
+
+def test_no_component_of_a_mixture_reaches_a_far_step():
+    far, near = np.full((2, 1), 1e200), np.zeros((2, 1))
+    model = GMMHMM.from_parts([1.0], [[1.0]], [[0.5, 0.5]], [[[-1.0], [1.0]]], [[[1.0], [1.0]]])
+    assert model.log_prob([far, near])[0] == -np.inf
+    np.testing.assert_array_equal(model.log_prob([far, near])[1:], model.log_prob([near]))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from peira.core.errors import ParameterError
+from peira.core.errors import DataError, ParameterError
 from peira.sequences import LinearDynamicalSystem
 
 C = np.array([[1.0, 0.0], [0.5, 1.0], [-1.0, 0.7]])
@@ -32,6 +32,14 @@ def test_what_is_given_is_held(known):
     for name, value in TRUE.items():
         np.testing.assert_allclose(getattr(known, name + "_"), value, atol=1e-12)
     assert not hasattr(known, "n_iter_")
+
+
+def test_a_column_without_a_number_is_refused_where_it_should_be_learned():
+    X = np.full((5, 3), np.nan)
+    X[:, :2] = np.arange(10.0).reshape(5, 2)
+    with pytest.raises(DataError, match="column x2 holds nothing but missing numbers"):
+        LinearDynamicalSystem(2).fit(X)
+    assert np.isfinite(LinearDynamicalSystem(2, **TRUE).fit(X).log_prob(X)).all()
 
 
 @pytest.mark.parametrize("noise", ["diagonal", "full"])

@@ -381,6 +381,14 @@ def test_symbols_that_are_not_states_are_refused():
         MarkovChain().fit(["ab", ""])
 
 
+def test_messages_show_symbols_as_people_write_them():
+    chain = MarkovChain().fit(["abba"])
+    with pytest.raises(DataError, match=r"such as 'a'; got \['z'\]$"):
+        chain.hitting_times(np.array(["a", "z"]))
+    with pytest.raises(DataError, match="symbols such as 'a', got 1: texts and numbers"):
+        chain.partial_fit([[1, 2]])
+
+
 def test_the_graph_is_drawn(seed):
     ax = MarkovChain.of(matrix(seed, 5, 0.4), list("abcde")).plot()
     assert {"a", "e"} <= {text.get_text() for text in ax.texts}

@@ -126,6 +126,13 @@ def test_the_picture_has_band_and_fan(seed):
         StructuralForecaster().fit(x).plot([x, x])
 
 
+@pytest.mark.parametrize("trend", ["damped", "local", "none"])
+def test_series_of_one_step_have_nothing_to_climb(trend):
+    model = StructuralForecaster(trend=trend).fit([[1.0], [2.0], [4.0]])
+    assert model.stopped_ == "converged" and model.n_iter_ == 1
+    assert np.isfinite(model.predict_dist([[3.0]], 2).std).all()
+
+
 def test_the_naive_forecast_by_hand():
     x = [1.0, 5.0, 2.0, np.nan, 3.0, 6.0, np.nan]
     model = SeasonalNaive(period=2).fit(x)

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 import peira
-from peira.core import DataError
+from peira.core import DataError, limiting
+from peira.core.iteration import time_left
 from peira.experience.audio import Audio
 from peira.experience.sequences import Sequences
-from peira.sequences import WordRecogniser
+from peira.sequences import CategoricalHMM, WordRecogniser
 
 
 def glides(seed, N, D=2, noise=0.1):
@@ -115,6 +116,25 @@ def test_what_cannot_be_learned_from_is_said(seed):
     model = recogniser().fit(X, y)
     with pytest.raises(ValueError, match="features"):
         model.predict([np.zeros((3, 5))])
+
+
+def test_a_budget_of_time_is_shared_among_the_words(seed, monkeypatch):
+    """Three words: models of both halves find the scale; those that are kept count as two."""
+    X, y = glides(seed, 12)
+    shares, learn = [], CategoricalHMM.fit
+
+    def fit(self, *data, **weights):
+        shares.append(time_left())
+        return learn(self, *data, **weights)
+
+    monkeypatch.setattr(CategoricalHMM, "fit", fit)
+    with limiting(1e6):
+        recogniser().fit(X, y)
+    np.testing.assert_allclose(shares, 1e6 / np.array([12, 11, 10, 9, 8, 7, 3, 2, 1]), rtol=1e-3)
+    with limiting(0.0):
+        model = recogniser().fit(X, y)
+    assert model.stopped_ == "out of time" and [m.n_iter_ for m in model.models_] == [1, 1, 1]
+    assert np.isfinite(model.predict_proba(X)).all()
 
 
 def test_it_comes_back_from_a_folder(tmp_path, seed):

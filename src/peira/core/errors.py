@@ -31,12 +31,16 @@ class RankWarning(UserWarning):
 
 
 def closest(name: object, choices: Iterable[object]) -> str:
-    """A sentence that answers an unknown name: the nearest one, and the choices.
+    """The end of a sentence that answers an unknown name: the nearest one, and the choices.
 
     >>> closest("Rigde", ["Lasso", "Ridge"])
     "did you mean 'Ridge'? There are: Lasso, Ridge"
+    >>> closest("a", ["Lasso", "Ridge"])
+    'there are: Lasso, Ridge'
     """
     names = sorted({printable(str(c), 60) for c in choices})
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     shown = ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
-    return (f"did you mean {near[0]!r}? " if near else "") + (f"There are: {shown}" if names else "There are none")
+    if near:
+        return f"did you mean {near[0]!r}? There are: {shown}"
+    return f"there are: {shown}" if names else "there are none"

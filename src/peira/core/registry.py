@@ -7,6 +7,7 @@ stored models know it by that.
 """
 
 import importlib
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -79,13 +80,21 @@ def methods(task: str | None = None) -> dict[str, type["Method"]]:
 def offer(chapter: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """``__getattr__`` and ``__dir__`` for a chapter's package: its methods by name, found when asked for.
 
-    So ``from peira.linear import Ridge`` works, and a new method is one new file.
+    So ``from peira.linear import Ridge`` works, and a new method is one new file. ``import *`` gives these methods, and
+    what the package itself imports from its files.
     """
 
     def found() -> "dict[str, type[Method]]":
         return {cls.__name__: cls for cls in registry().values() if cls.__module__.startswith(f"{chapter}.")}
 
+    def names() -> list[str]:
+        there = vars(sys.modules[chapter]).items()
+        imported = {name for name, value in there if getattr(value, "__module__", "").startswith(f"{chapter}.")}
+        return sorted(imported | found().keys())
+
     def __getattr__(name: str) -> Any:
+        if name == "__all__":
+            return names()
         if name.startswith("_") or name.islower():  # a module or a dunder, which the import system asks for
             raise AttributeError(f"module {chapter!r} has no attribute {name!r}")
         offered = found()
@@ -93,7 +102,7 @@ def offer(chapter: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
             raise AttributeError(f"module {chapter!r} has no method {name!r}; {closest(name, offered)}")
         return offered[name]
 
-    return __getattr__, lambda: sorted(found())
+    return __getattr__, names
 
 
 def get_method(name: str) -> type["Method"]:

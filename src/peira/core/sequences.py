@@ -234,7 +234,8 @@ def _as_numbers(part: Any, i: int, owner: str, name: str, dtype: torch.dtype, de
     if part.dtype.kind == "c":
         raise DataError(f"Complex data not supported: {owner} got sequence {i} of {name} as {part.dtype}")
     if part.dtype.kind in "US":
-        raise DataError(f"{owner} learns from sequences of numbers; sequence {i} of {name} holds {part.flat[0]!r}")
+        held = repr(part.flat[0].item()) if part.size else "texts"
+        raise DataError(f"{owner} learns from sequences of numbers; sequence {i} of {name} holds {held}")
     try:
         return _share(np.asarray(part, dtype=np.float64)).to(device=device, dtype=dtype)
     except (TypeError, ValueError) as error:
@@ -285,7 +286,7 @@ def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _matched(known: np.ndarray, symbols: np.ndarray, unknown_ok: bool, owner: str, name: str) -> np.ndarray:
     """The position of each of some symbols among those there are; their number for the unknown."""
     if len(known) and len(symbols) and (known.dtype.kind == "U") != (symbols.dtype.kind == "U"):
-        raise DataError(f"{owner} has learned symbols such as {symbols[0]!r}; {name} holds {known[0]!r}")
+        raise DataError(f"{owner} has learned symbols such as {symbols[0].item()!r}; {name} holds {known[0].item()!r}")
     if not len(symbols):
         return np.zeros(len(known), dtype=np.int64)
     at = np.minimum(np.searchsorted(symbols, known), len(symbols) - 1)

@@ -1,46 +1,27 @@
 """Kernel methods: kernels as objects, kernel ridge, Gaussian processes, support vector machines."""
 
 from ..core.registry import offer
-from .composition import Exponentiation, OnColumns, Product, Sum
-from .constant import ConstantKernel, WhiteKernel
-from .dot_product import Cosine, DotProduct, Linear, Polynomial, Sigmoid
-from .function import FunctionKernel
-from .kernel import Kernel
-from .laplacian import Laplacian
-from .matern import Matern
-from .named import kernel_named
-from .periodic import ExpSineSquared, Wave
-from .stationary import RBF, RationalQuadratic
-from .strings import Spectrum
-from .validity import is_valid_kernel
+from .composition import Exponentiation as Exponentiation
+from .composition import OnColumns as OnColumns
+from .composition import Product as Product
+from .composition import Sum as Sum
+from .constant import ConstantKernel as ConstantKernel
+from .constant import WhiteKernel as WhiteKernel
+from .dot_product import Cosine as Cosine
+from .dot_product import DotProduct as DotProduct
+from .dot_product import Linear as Linear
+from .dot_product import Polynomial as Polynomial
+from .dot_product import Sigmoid as Sigmoid
+from .function import FunctionKernel as FunctionKernel
+from .kernel import Kernel as Kernel
+from .laplacian import Laplacian as Laplacian
+from .matern import Matern as Matern
+from .named import kernel_named as kernel_named
+from .periodic import ExpSineSquared as ExpSineSquared
+from .periodic import Wave as Wave
+from .stationary import RBF as RBF
+from .stationary import RationalQuadratic as RationalQuadratic
+from .strings import Spectrum as Spectrum
+from .validity import is_valid_kernel as is_valid_kernel
 
-__getattr__, _methods = offer(__name__)
-
-__all__ = [
-    "RBF",
-    "ConstantKernel",
-    "Cosine",
-    "DotProduct",
-    "ExpSineSquared",
-    "Exponentiation",
-    "FunctionKernel",
-    "Kernel",
-    "Laplacian",
-    "Linear",
-    "Matern",
-    "OnColumns",
-    "Polynomial",
-    "Product",
-    "RationalQuadratic",
-    "Sigmoid",
-    "Spectrum",
-    "Sum",
-    "Wave",
-    "WhiteKernel",
-    "is_valid_kernel",
-    "kernel_named",
-]
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, *_methods()])
+__getattr__, __dir__ = offer(__name__)

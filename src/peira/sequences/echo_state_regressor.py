@@ -33,7 +33,7 @@ import numpy as np
 import torch
 
 from ..core import Card
-from ..core.errors import UnreadableError
+from ..core.errors import DataError, UnreadableError
 from ..core.inputs import Queries
 from ..core.kinds import Regressor
 from ..core.predictive import StudentT
@@ -121,6 +121,11 @@ class EchoStateRegressor(EchoStateMethod, SequenceReader, Regressor):
         Returns
         -------
         StudentT
+
+        Raises
+        ------
+        DataError
+            If the numbers of a sequence are so far from those learned from that the answer overflows.
         """
         queries = self._queries(X)
         B, b, mean, W, noise = map(
@@ -130,6 +135,9 @@ class EchoStateRegressor(EchoStateMethod, SequenceReader, Regressor):
         said, h = zip(*((readout.scores(Z), readout.leverage(Z)) for Z in self._all_read(queries)), strict=True)
         shape = (len(queries), *self.target_shape_)
         loc, scale = torch.cat(said), (noise * (1 + torch.cat(h))).sqrt()
+        if not torch.isfinite(scale.sum() + loc.sum()):
+            i = int((~torch.isfinite(scale + loc)).any(1).nonzero()[0])
+            raise DataError(f"EchoStateRegressor has no answer: the numbers of sequence {i} overflow; rescale them")
         df = torch.full(shape, max(self.weight_ - 1, 1.0), dtype=loc.dtype)
         parts = (part.reshape(shape).to(queries.device) for part in (df, loc, scale))
         return StudentT(*parts, as_numpy=queries.as_numpy)

@@ -98,9 +98,10 @@ class GaussianEmissions(Emissions):
 
     def log_densities(self, X: np.ndarray) -> np.ndarray:
         extent = self.extent or Extent.of(X)
-        if self.shape in ("full", "tied"):
-            return log_densities_seen(X, self.means, self.matrices()) if extent.gaps else self._factored(X)
-        return self._expanded(X) if self._expands(extent) else self._squares(X)
+        with np.errstate(over="ignore"):  # of a square beyond all numbers: its density is 0
+            if self.shape in ("full", "tied"):
+                return log_densities_seen(X, self.means, self.matrices()) if extent.gaps else self._factored(X)
+            return self._expanded(X) if self._expands(extent) else self._squares(X)
 
     def _expands(self, extent: Extent) -> bool:
         """Whether squares may be expanded without a loss that matters."""

@@ -54,14 +54,15 @@ class MixtureEmissions(Emissions):
 
     def log_densities(self, X: np.ndarray) -> np.ndarray:
         joint = self._joint(X)
-        top = joint.max(2)
+        top = _largest(joint)
         with np.errstate(divide="ignore"):
-            return np.log(np.exp(joint - top[:, :, None]).sum(2)) + top
+            return np.log(np.exp(joint - top).sum(2)) + top[:, :, 0]
 
     def statistics(self, X: np.ndarray, G: np.ndarray) -> Sums:
         R = self._joint(X)
-        R = np.exp(R - R.max(2, keepdims=True))
-        R *= (G / R.sum(2))[:, :, None]
+        R = np.exp(R - _largest(R))
+        total = R.sum(2)
+        R *= np.divide(G, total, out=np.zeros_like(total), where=total > 0)[:, :, None]
         if self.parts.extent is None or self.parts.extent.gaps:
             R[np.isnan(X).all(1)] = 0.0
         return (R.sum(0), *self.parts.statistics(X, R.reshape(len(X), -1)))
@@ -233,6 +234,12 @@ class GMMHMM(SequenceMethod, HiddenMarkovModel):
         emissions = self._emissions()
         shares = (P[:, :, :, None] * emissions.weights).reshape(*P.shape[:2], -1)
         return normal_mixture(shares, emissions.parts.means, np.sqrt(emissions.parts.variances()), as_numpy)
+
+
+def _largest(joint: np.ndarray) -> np.ndarray:
+    """The largest of each state's M numbers, of shape (n, K, 1); 0 where all are -inf, a step that it cannot show."""
+    top = joint.max(2, keepdims=True)
+    return np.where(np.isneginf(top), 0.0, top)
 
 
 def _inner(shape: Shape, D: int) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ from ..core.iteration import reason_to_stop
 from ..core.seeds import derive
 from .baum_welch import Steps, count_paths, expect
 from .emissions import Emissions
-from .hmm_checks import dirichlet_prior, given_rows, learned_rows
+from .hmm_checks import dirichlet_prior, given_rows, learned_rows, refuse_lengths
 from .hmm_gradient import Point, ascend
 from .hmm_start import drawn_chain, even_segments, transition_guess
 from .hmm_tied import TiedEmissions, groups_of_states
@@ -108,7 +108,8 @@ class HiddenMarkovModel(StateModel):
         Raises
         ------
         ValueError
-            If what was given to start from does not fit, or a sequence is impossible under it.
+            If what was given to start from does not fit, or a sequence is impossible under it; or if the place of y
+            holds what look like the lengths of sequences.
 
         Warns
         -----
@@ -116,6 +117,8 @@ class HiddenMarkovModel(StateModel):
             If the best run did not converge.
         """
         data = self._open_fit(X, sample_weight)
+        if len(data) == 1:
+            refuse_lengths(self, y, len(data.X))
         steps = self._steps(data, data.w)
         self._check_steps(steps)
         runs: list[Run] = []
@@ -173,7 +176,7 @@ class HiddenMarkovModel(StateModel):
                     f"{type(self).__name__}: a covariance is no longer positive definite; raise covars_prior, lower "
                     "n_components, or choose a simpler covariance_type"
                 ) from error
-            self._refuse_impossible(point.logs)
+            self._refuse_to_learn(point.logs)
             before, value = value, point.value
             step.record(log_likelihood=float(point.logs @ steps.w), log_posterior=value)
             gap = value - before
@@ -189,11 +192,15 @@ class HiddenMarkovModel(StateModel):
         count = count_paths if self.learning == "viterbi" else expect
         while True:
             found = count(chain, emissions, steps)
-            self._refuse_impossible(found.logs)
+            self._refuse_to_learn(found.logs)
             value = float(found.logs @ steps.w) + chain.log_prior(priors) + emissions.log_prior()
             chain = chain.maximise(found.first, found.between, priors, letters)
             emissions = emissions.maximise(found.sums, letters)
             yield Point(chain, emissions, found.logs, value)
+
+    def _refuse_to_learn(self, logs: np.ndarray) -> None:
+        remedy = "allow more transitions (topology, transmat_init) or more symbols in the states"
+        self._refuse_impossible(logs, "the start", remedy)
 
     def _keep_chain(self, chain: Chain) -> None:
         self.startprob_, self.transmat_ = chain.pi, chain.A

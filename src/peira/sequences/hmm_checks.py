@@ -4,7 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from ..core import ParameterError, UnreadableError
+from ..core import DataError, ParameterError, UnreadableError
+
+
+def refuse_lengths(owner: Any, y: Any, steps: int) -> None:
+    """Lengths as other libraries take them beside X, refused: the steps would silently count as one sequence."""
+    lengths = np.asarray(y) if isinstance(y, list | tuple | np.ndarray) else np.empty(0)
+    if lengths.ndim == 1 and 1 < len(lengths) < steps and lengths.dtype.kind in "iu" and lengths.sum() == steps:
+        raise DataError(
+            f"{type(owner).__name__} got {len(lengths)} numbers beside X that add up to its {steps} steps: if they are "
+            "lengths of sequences, pass Sequences(X, lengths) of peira.experience.sequences"
+        )
 
 
 def given_numbers(owner: Any, name: str, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
+from ..core.axes import axes_for
 from ..core.errors import DataError
 from . import transition_graph
 
@@ -36,10 +37,7 @@ def plot_states(model: Any, X: Any, ax: Any = None) -> Any:
     if not T:
         raise DataError("a picture needs a sequence of at least one step")
     path, sure = model.predict(X)[0], model.predict_proba(X)[0]
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(8, 3), layout="constrained").add_subplot()
+    ax = axes_for(ax, 8, 3)
     _bands(ax, path, sure[np.arange(T), path])
     shown = steps.X[:T]
     symbols = getattr(model, "symbols_", None)

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from ..core import Card, Density, ParameterError, UnreadableError, param
+from ..core import Card, DataError, Density, ParameterError, UnreadableError, param
 from ..core.inputs import Queries
 from ..core.iteration import iterate
 from ..core.kinds.forecaster import Forecaster
@@ -105,6 +105,8 @@ class LinearDynamicalSystem(Forecaster, Density):
 
         Raises
         ------
+        DataError
+            If all of a column is missing, and anything is to be learned.
         ParameterError
             If what is given has another shape than the data and the other parameters, or is no covariance.
 
@@ -115,13 +117,13 @@ class LinearDynamicalSystem(Forecaster, Density):
         """
         data = self._begin(X)
         values, lengths = data.X.numpy(force=True), data.lengths.numpy(force=True)
-        given = self._given(values.shape[1])
+        given, empty = self._given(values.shape[1]), np.isnan(values).all(0)
+        if empty.any() and len(given) < len(GIVEN):
+            raise DataError(f"column {data.names[int(empty.argmax())]} holds nothing but missing numbers: leave it out")
         model = self._start(values, lengths, given)
-        numbers = max(int((~np.isnan(values)).sum()), 1)
-        spread = np.nanvar(values, 0) if numbers > 1 else np.zeros(values.shape[1])
-        least = 1e-8 * np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
         if len(given) < len(GIVEN):
-            held = frozenset(given)
+            numbers, spread, held = int((~np.isnan(values)).sum()), np.nanvar(values, 0), frozenset(given)
+            least = 1e-8 * np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
             for step in iterate(self, self.max_iter, name="EM", expect={"log_likelihood": "increase"}):
                 e = expectation(model, values, lengths, self.noise == "full")
                 step.record(log_likelihood=e.log_likelihood)

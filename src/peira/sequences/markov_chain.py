@@ -150,8 +150,8 @@ class MarkovChain(ContextModel):
             raise ParameterError(f"this {name} has counted with order={self._m}, and cannot go on with {part._m}")
         if part.symbols_.dtype.kind != self.symbols_.dtype.kind:
             raise DataError(
-                f"this {name} has learned from symbols such as {self.symbols_[0]!r}, got {part.symbols_[0]!r}: texts "
-                "and numbers are no symbols of one chain"
+                f"this {name} has learned from symbols such as {self.symbols_[0].item()!r}, got "
+                f"{part.symbols_[0].item()!r}: texts and numbers are no symbols of one chain"
             )
         both = np.union1d(self.symbols_, part.symbols_)
         parts = [(m._trie(), m.counts_, both.searchsorted(m.symbols_)) for m in (self, part)]
@@ -378,7 +378,8 @@ class MarkovChain(ContextModel):
 
     def _positions(self, targets: Any) -> np.ndarray:
         contexts = {context: i for i, context in enumerate(self.contexts)}
-        asked = [targets] if isinstance(targets, str) or not isinstance(targets, list | set | np.ndarray) else targets
+        targets = targets.tolist() if isinstance(targets, np.ndarray) else targets
+        asked = [targets] if isinstance(targets, str) or not isinstance(targets, list | set) else targets
         asked = [tuple(t) if isinstance(t, list) else t for t in asked]
         unknown = [t for t in asked if t not in contexts]
         if unknown or not asked:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.axes import axes_for
 from ..core.errors import DataError
 from ..core.kinds.forecaster import Forecaster
 
@@ -39,10 +40,7 @@ class PlottedForecaster(Forecaster):
             raise DataError(f"a picture shows one sequence, got {len(queries)}")
         if not 0 <= column < queries.X.shape[1]:
             raise DataError(f"there is no column {column}: a step has {queries.X.shape[1]} numbers")
-        if ax is None:
-            from matplotlib.figure import Figure
-
-            ax = Figure(figsize=(8, 4), layout="constrained").add_subplot()
+        ax = axes_for(ax, 8, 4)
         x = queries.X[:, column].numpy(force=True)
         t = np.arange(len(x))
         ax.plot(t, x, "o-", color="0.55", markersize=2.5, linewidth=0.8, label="series")

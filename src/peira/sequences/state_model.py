@@ -86,12 +86,18 @@ class StateModel(Density):
         """How likely each sequence is: ``log_prob`` by the name of Rabiner's first problem."""
         return self.log_prob(X)
 
-    def _refuse_impossible(self, logs: np.ndarray) -> None:
+    def _refuse_impossible(
+        self,
+        logs: np.ndarray,
+        under: str = "this model",
+        remedy: str = "leave out those whose log_prob is -inf, or learn a model that allows them",
+    ) -> None:
+        """Of what no path of states can have shown, nothing can be said about the states."""
         bad = np.flatnonzero(~(logs > -np.inf))
         if len(bad):
             raise DataError(
-                f"{type(self).__name__}: {len(bad)} sequences are impossible under the start, first sequence {bad[0]}; "
-                "allow more transitions (topology, transmat_init) or more symbols in the states"
+                f"{type(self).__name__}: {len(bad)} of {len(logs)} sequences are impossible under {under}, first "
+                f"sequence {bad[0]}; {remedy}"
             )
 
     def predict(self, X: Any) -> list[np.ndarray]:
@@ -106,12 +112,18 @@ class StateModel(Density):
         -------
         list of N int arrays
             A state a step, from 0.
+
+        Raises
+        ------
+        DataError
+            If a sequence is impossible under the model: no path is more probable than another.
         """
         _, steps = self._asked(X)
         if self.algorithm == "map":
             states = self._posteriors(steps).argmax(1)
         else:
-            states = decode(self._chain(), self._emissions(), steps)[0]
+            states, logs = decode(self._chain(), self._emissions(), steps)
+            self._refuse_impossible(logs)
         return np.split(states, np.cumsum(steps.lengths)[:-1])
 
     def decode(self, X: Any) -> list[np.ndarray]:
@@ -119,7 +131,7 @@ class StateModel(Density):
         return self.predict(X)
 
     def path_log_prob(self, X: Any) -> np.ndarray:
-        """The joint log probability of each sequence and its most probable path, of shape (N,)."""
+        """The joint log probability of each sequence and its most probable path, of shape (N,); -inf without one."""
         return decode(self._chain(), self._emissions(), self._asked(X)[1])[1]
 
     def predict_proba(self, X: Any) -> list[np.ndarray]:
@@ -133,13 +145,18 @@ class StateModel(Density):
         -------
         list of N arrays of shape (T, K)
             Rows add up to one.
+
+        Raises
+        ------
+        DataError
+            If a sequence is impossible under the model.
         """
         _, steps = self._asked(X)
         return np.split(self._posteriors(steps), np.cumsum(steps.lengths)[:-1])
 
     def _posteriors(self, steps: Steps) -> np.ndarray:
         P = np.empty((len(steps.X), len(self.startprob_)))
-        expect(self._chain(), self._emissions(), steps, P)
+        self._refuse_impossible(expect(self._chain(), self._emissions(), steps, P).logs)
         return P
 
     # ------------------------------------------------------------------ draw, and look ahead

@@ -218,6 +218,10 @@ class StructuralForecaster(PlottedForecaster):
             raise StopIteration
 
         best = minimize(objective, first, jac=True, bounds=bounds, callback=after, method="L-BFGS-B", options=LIMITS)
+        if not best.nit:  # where no step follows another, all variances are as likely
+            step, gap = next(steps), 0.0
+            step.record(log_likelihood=-best.fun)
+            step.stop("converged")
         steps.close()
         return best.x, gap
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.axes import axes_for
 from ..core.errors import DataError
 
 MOST = 60  # states beyond which a circle cannot be read
@@ -30,10 +31,7 @@ def plot_transitions(P: np.ndarray, names: list[str], pi: np.ndarray | None, lea
     K = len(P)
     if K > MOST:
         raise DataError(f"a transition graph of {K} states cannot be read; at most {MOST} are drawn. See transmat_")
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(6, 6), layout="constrained").add_subplot()
+    ax = axes_for(ax, 6, 6)
     angle = np.pi / 2 - 2 * np.pi * np.arange(K) / K
     where = np.stack([np.cos(angle), np.sin(angle)], 1) * (K > 1)
     weight = np.full(K, 1 / K) if pi is None else pi

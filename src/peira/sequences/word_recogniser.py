@@ -33,6 +33,7 @@ import torch
 from ..core import Card, DataError, ProbabilisticClassifier, SequenceMethod, integer, log, param
 from ..core.errors import UnreadableError
 from ..core.inputs import Data, Queries
+from ..core.iteration import sharing
 from ..experience.sequences import Sequences
 from ..latent.k_means import assign
 from ..numerics.ragged import owners
@@ -123,7 +124,8 @@ class WordRecogniser(SequenceMethod, ProbabilisticClassifier):
             raise DataError(f"WordRecogniser: every recording of {word!r} has weight zero; leave this word out")
         self.class_log_prior_ = np.log(mass / mass.sum())
         self.scale_ = _spread(data.X).numpy(force=True)
-        self.codebook_ = self._codebook(data, w)
+        with sharing(2):  # the words' models need some of a budget as well
+            self.codebook_ = self._codebook(data, w)
         codes = Sequences(self._codes(data)[:, 0], data.lengths)
         self.likelihood_scale_ = self._scale(codes, labels, w, data.seed) if self.scale == "auto" else float(self.scale)
         self.models_ = self._models(codes, labels, w, data.seed)
@@ -172,9 +174,14 @@ class WordRecogniser(SequenceMethod, ProbabilisticClassifier):
         steps = queries.X / queries.tensor(self.scale_)
         return assign(steps, queries.tensor(self.codebook_)).numpy(force=True)[:, None]
 
-    def _models(self, codes: Sequences, labels: np.ndarray, w: np.ndarray, seed: int) -> list[CategoricalHMM]:
-        return [
-            CategoricalHMM(
+    def _models(
+        self, codes: Sequences, labels: np.ndarray, w: np.ndarray, seed: int, later: int = 0
+    ) -> list[CategoricalHMM]:
+        """A model for each word. Under a budget of time each has an equal share of what is left, and so have as many
+        as are to be learned ``later``."""
+        models, C = [], len(self.class_log_prior_)
+        for c in range(C):
+            model = CategoricalHMM(
                 self.n_components,
                 topology=self.topology,
                 symbols=np.arange(len(self.codebook_)),
@@ -182,9 +189,10 @@ class WordRecogniser(SequenceMethod, ProbabilisticClassifier):
                 n_iter=self.n_iter,
                 tol=self.tol,
                 random_state=seed,
-            ).fit(codes[labels == c], sample_weight=w[labels == c])
-            for c in range(len(self.class_log_prior_))
-        ]
+            )
+            with sharing(C - c + later):
+                models.append(model.fit(codes[labels == c], sample_weight=w[labels == c]))
+        return models
 
     def _scale(self, codes: Sequences, labels: np.ndarray, w: np.ndarray, seed: int) -> float:
         """The scale that makes labels most likely whose recordings the models have not seen; 1 if a word has only one
@@ -197,7 +205,9 @@ class WordRecogniser(SequenceMethod, ProbabilisticClassifier):
             return 1.0
         logs = np.empty((len(labels), len(self.class_log_prior_)))
         for h in (0, 1):
-            models = self._models(codes[half != h], labels[half != h], w[half != h], seed)
+            # Of those that are kept, each has twice as many recordings to learn from, and counts as two.
+            later = (3 - h) * len(self.class_log_prior_)
+            models = self._models(codes[half != h], labels[half != h], w[half != h], seed, later)
             logs[half == h] = _log_likelihoods(models, codes[half == h])
         S = torch.from_numpy(_SCALES[:, None, None] * logs + self.class_log_prior_)
         told = S.log_softmax(2)[:, torch.arange(len(labels)), torch.from_numpy(labels)]
