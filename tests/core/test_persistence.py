@@ -583,7 +583,7 @@ def test_the_winner_of_a_run(tmp_path):
     (run / "run.json").write_text('{"best": "m1"}')
     assert same(vars(load(run)), vars(mean()))
     for best, words in (
-        ("m2", "'m2' as its best model, which is not there; There are: m1"),
+        ("m2", "'m2' as its best model, which is not there; there are: m1"),
         ("../../m1", "not there"),
         ("", "not there"),
         (None, "no model yet"),

@@ -34,7 +34,7 @@ def test_every_task_is_complete_and_names_verbs_that_exist():
     for name, task in TASKS.items():
         assert task.name == name and task.question.endswith("?") and task.verbs and task.measure and task.resampling
         assert task.baseline == "" or task.baseline in methods(), f"{name}: no method {task.baseline}"
-        assert task.target in ("number", "label", "sequence", "none")
+        assert task.target in ("number", "label", "labels", "sequence", "none")
     assert kinds.Regressor
 
 
@@ -64,12 +64,22 @@ def test_the_public_face_is_short_and_says_what_it_offers():
         peira.lern  # noqa: B018
 
 
+@pytest.mark.parametrize("chapter", ["kernels", "latent", "linear", "neural", "sequences"])
+def test_a_chapter_gives_all_its_methods_to_a_star(chapter):
+    names: dict[str, object] = {}
+    exec(f"from peira.{chapter} import *", names)
+    found = {cls.__name__ for key, cls in registry().items() if key.startswith(f"{chapter}.")}
+    assert found and found <= names.keys() and all(isinstance(names[name], type) for name in found)
+    assert chapter != "kernels" or {"RBF", "is_valid_kernel"} <= names.keys()
+    assert not {"offer", "registry"} & names.keys()
+
+
 def test_closest():
     assert closest("Rigde", ["Lasso", "Ridge"]) == "did you mean 'Ridge'? There are: Lasso, Ridge"
-    assert closest("x", []) == "There are none"
-    assert closest("zzz", ["a", "b"]) == "There are: a, b"
+    assert closest("x", []) == "there are none"
+    assert closest("zzz", ["a", "b"]) == "there are: a, b"
     assert closest("a7", [f"a{i}" for i in range(40)]).endswith("and 10 more")
-    assert closest(3, [1, 2]) == "There are: 1, 2"
+    assert closest(3, [1, 2]) == "there are: 1, 2"
 
 
 # ---------------------------------------------------------------- seeds

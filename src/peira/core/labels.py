@@ -17,6 +17,11 @@ from .errors import DataError, ParameterError
 if TYPE_CHECKING:
     from .inputs import Data, Queries
 
+_SETS = (
+    " Several labels of an item are learned together by the methods of peira.methods(task='multilabel'), and one by "
+    "one by others: sklearn.multioutput.MultiOutputClassifier(method).fit(X, Y)"
+)
+
 
 def open_labels(
     y: Any, N: int, like: "Queries", declared: Any = None, *, owner: str
@@ -124,7 +129,7 @@ def as_labels(y: Any, owner: str) -> np.ndarray:
         raise DataError(f"Complex data not supported: {owner} got labels of {labels.dtype}")
     if labels.ndim != 1 and not (labels.ndim == 2 and labels.shape[1] == 1):
         raise DataError(
-            f"{owner} expected one label an item, y of shape (N,), got {labels.shape}: y should be a 1d array"
+            f"{owner} expected one label an item, y of shape (N,), got {labels.shape}: y should be a 1d array.{_SETS}"
         )
     labels = column_or_1d(labels, warn=True)
     if labels.dtype.kind == "O":
@@ -149,6 +154,8 @@ def _from_objects(labels: np.ndarray, owner: str) -> np.ndarray:
         return labels.astype(bool)
     if all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in labels):
         return _from_floats(labels.astype(np.float64), owner)
+    if any(isinstance(v, set | frozenset) for v in labels):
+        raise DataError(f"Unknown label type: {owner} expected one label an item, and y holds sets of labels.{_SETS}")
     kinds = sorted({type(v).__name__ for v in labels})
     raise DataError(
         f"Unknown label type: y mixes {' and '.join(kinds)}; {owner} needs labels of one type: turn them into texts"

@@ -22,7 +22,7 @@ class Task:
     verbs : tuple of str
         The verbs that answer it; the first is the one that is measured.
     target : str
-        "number", "label", "sequence" or "none": what stands beside each item of the experience.
+        "number", "label", "labels" (a set of them), "sequence" or "none": what stands beside each item.
     measure : str
         Name of the default measure.
     resampling : str
@@ -36,7 +36,7 @@ class Task:
     name: str
     question: str
     verbs: tuple[str, ...]
-    target: Literal["number", "label", "sequence", "none"]
+    target: Literal["number", "label", "labels", "sequence", "none"]
     measure: str
     resampling: str
     baseline: str
@@ -63,6 +63,16 @@ TASKS: dict[str, Task] = {
             "label",
             "log_loss",
             "stratified k-fold",
+            "PriorClassifier",
+            "iris",
+        ),
+        Task(
+            "multilabel",
+            "which labels, any number of them, belong to these inputs?",
+            ("predict", "predict_dist"),
+            "labels",
+            "log_loss",
+            "k-fold",
             "PriorClassifier",
             "iris",
         ),

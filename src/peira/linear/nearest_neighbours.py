@@ -16,6 +16,9 @@ reaches the least. How soon depends badly on D.
 neighbourhood is the nearest rows of total weight k, the last of them with what is left of it. Rows of weight 0 are not
 there. Equally near rows come in the order of training.
 
+**Sets of labels.** Where an item may have several labels, or none, the neighbours vote on each: its probability is the
+share of the votes of those who have it.
+
 **Probabilities.** k neighbours who agree would make it certain. With m prior votes, the shares :math:`\pi_c` of the
 classes among all rows vote as well,
 
@@ -38,14 +41,15 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
+from sklearn.utils import Tags
 
-from ..core import Card, ProbabilisticClassifier, Regressor, integer, log, param
+from ..core import Card, LabelSetClassifier, Regressor, integer, log, param
 from ..core.errors import UnreadableError
 from ..core.inputs import Data, Queries
 from .neighbourhoods import NeighbourMethod
 
 
-class NeighbourClassifier(NeighbourMethod, ProbabilisticClassifier):
+class NeighbourClassifier(NeighbourMethod, LabelSetClassifier):
     """Base of the classifiers among them: labels of rows, and their votes."""
 
     class_weight: dict | Literal["balanced"] | None = param(
@@ -59,36 +63,46 @@ class NeighbourClassifier(NeighbourMethod, ProbabilisticClassifier):
 
     def _learn(self, data: Data) -> Self:
         kept = self._keep(data)
-        before = torch.as_tensor(getattr(self, "codes_", data.codes[:0]), device=data.device)
-        self.codes_ = data.give(torch.cat([before, data.codes[kept]]))
+        codes = data.codes if data.Y is None else data.Y.long()
+        before = torch.as_tensor(getattr(self, "codes_", codes[:0]), device=data.device)
+        self.codes_ = data.give(torch.cat([before, codes[kept]]))
         return self
 
     def _scores(self, queries: Queries) -> torch.Tensor:
-        shares = self._shares(*self._votes(queries))
-        if self.prior_votes == 0:
-            return shares.log()
-        codes = torch.as_tensor(self.codes_, device=shares.device)
-        w = torch.ones(len(codes)) if self.row_weights_ is None else self.row_weights_
-        everywhere = shares.new_zeros(shares.shape[1]).index_add_(0, codes, queries.tensor(w))
-        near = self._k() * shares / shares.sum(1, keepdim=True)
-        return (near + self.prior_votes * everywhere / everywhere.sum()).log()
+        near, votes = self._votes(queries)
+        said, total = self._sums(near, votes), votes.sum(1, keepdim=True)
+        if self.prior_votes:
+            N = self.n_samples_fit_
+            w = queries.tensor(torch.ones(N) if self.row_weights_ is None else self.row_weights_)
+            everywhere = self._sums(torch.arange(N, device=w.device)[None], w[None])
+            said = self._k() * said / total + self.prior_votes * everywhere / w.sum()
+            total = self._k() + self.prior_votes
+        return (said / total).clamp(0, 1).logit() if self._several else said.log()
 
-    def _shares(self, near: torch.Tensor, votes: torch.Tensor) -> torch.Tensor:
-        """Votes (M, n) of the rows at near (M, n), summed up for each class: (M, C)."""
+    def _sums(self, near: torch.Tensor, votes: torch.Tensor) -> torch.Tensor:
+        """Votes (M, n) of the rows at near (M, n), summed up for each class, or each label that they have: (M, C)."""
         codes = torch.as_tensor(self.codes_, device=votes.device)[near]
+        if self._several:
+            return (votes[:, None, :] @ codes.to(votes.dtype))[:, 0]
         return votes.new_zeros(len(votes), len(self.classes_)).scatter_add_(1, codes, votes)
 
     def _check_learned(self) -> None:
         super()._check_learned()
         if self.__sklearn_is_fitted__():
-            codes, N = getattr(self, "codes_", None), self.n_samples_fit_
+            codes, C = getattr(self, "codes_", None), len(self.classes_)
+            shape, most = ((self.n_samples_fit_, C), 2) if self._several else ((self.n_samples_fit_,), C)
             codes = torch.as_tensor(codes) if isinstance(codes, np.ndarray | torch.Tensor) else torch.zeros(0)
-            if (
-                codes.shape != (N,)
-                or codes.dtype != torch.int64
-                or not ((codes >= 0) & (codes < len(self.classes_))).all()
-            ):
-                raise UnreadableError(f"codes_ of a stored {type(self).__name__} must be {N} positions in its classes")
+            if codes.shape != shape or codes.dtype != torch.int64 or not ((codes >= 0) & (codes < most)).all():
+                raise UnreadableError(
+                    f"codes_ of a stored {type(self).__name__} must be {self.n_samples_fit_} positions in its classes, "
+                    "or rows of 0s and 1s"
+                )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        # It stands for probabilities strictly between 0 and 1, too, and neighbours who agree leave nothing between.
+        tags.classifier_tags.multi_label &= self.prior_votes > 0
+        return tags
 
 
 class NeighbourRegressor(NeighbourMethod, Regressor):
@@ -124,8 +138,8 @@ class KNeighborsClassifier(NeighbourClassifier):
     classes_ : array of shape (C,)
     rows_ : array of shape (N, D), or dict
         The training rows of positive weight; for sparse ones the three arrays of a csr matrix.
-    codes_ : array of shape (N,)
-        Their classes, as positions in ``classes_``.
+    codes_ : array of shape (N,), or (N, C)
+        Their classes, as positions in ``classes_``; 1 for each of several labels that they have, and 0.
     row_weights_ : array of shape (N,), or None
         Their weights times ``class_weight``; None if all are 1.
     n_samples_fit_ : int
@@ -142,10 +156,12 @@ class KNeighborsClassifier(NeighbourClassifier):
     >>> model = KNeighborsClassifier(3).fit([[0.0], [1.0], [2.0], [9.0]], ["a", "a", "b", "b"])
     >>> model.predict([[1.1]]), model.predict_proba([[1.1]]).round(2)
     (array(['a'], dtype='<U1'), array([[0.67, 0.33]]))
+    >>> KNeighborsClassifier(1).fit([[0.0], [1.0], [2.0]], [set(), {"wet"}, {"cold", "wet"}]).predict([[1.1]])
+    [{'wet'}]
     """
 
     card = Card(
-        tasks="classification",
+        tasks=("classification", "multilabel"),
         reference="Cover & Hart (1967); Hastie et al. (2009) 13.3",
         cost="N D",
         exact=True,
@@ -168,8 +184,8 @@ class KNeighborsClassifier(NeighbourClassifier):
         ----------
         X : array, frame, sparse matrix or tensor of shape (N, D)
             Sparse for the metrics "euclidean" (the default) and "cosine".
-        y : array of shape (N,)
-            Texts, whole numbers or truth values.
+        y : array of shape (N,), matrix of 0s and 1s of shape (N, C), or list of N sets
+            Texts, whole numbers or truth values; 1 for the labels that a row has, or sets of them.
         sample_weight : array of shape (N,), optional
             Non-negative; a weight of two counts as two equal rows.
         """

@@ -5,8 +5,9 @@ of every row therefore holds the leave-one-out prediction of every k up to K:
 
 .. math:: E(k) = \sum_n w_n \, L(y_n, \hat y_k^{(-n)}(x_n)) \; / \sum_n w_n
 
-with L one for a wrong label and zero for a right one, or the squared difference; of a row of weight w, w - 1 stays.
-The k of least error is chosen, the largest of several: it has the least variance.
+with L one for a wrong label and zero for a right one (of several labels, the share of wrong ones), or the squared
+difference; of a row of weight w, w - 1 stays. The k of least error is chosen, the largest of several: it has the least
+variance.
 
 **Use it** instead of a search over k by folds, which fits as many models and estimates the error of fewer rows. The
 error of the chosen k is a little too good, as of any choice that was made by it. Rows that come in groups, or twice,
@@ -55,7 +56,7 @@ class ChosenNeighbours(NeighbourMethod):
             (w * self._loss(near, self._cast(rows, d, taken(others_w, k)))).sum() / w.sum() for k in range(1, K + 1)
         ]
         path = torch.stack(errors)
-        self.n_neighbors_ = int((path == path.min()).nonzero()[-1]) + 1
+        self.n_neighbors_ = int((path <= path.min() * (1 + 1e-12)).nonzero()[-1]) + 1  # but for rounding
         self.best_score_, self.error_path_ = -float(path.min()), rows.give(path)
         return self
 
@@ -91,7 +92,7 @@ class KNeighborsClassifierCV(ChosenNeighbours, NeighbourClassifier):
     """
 
     card = Card(
-        tasks="classification",
+        tasks=("classification", "multilabel"),
         reference="Cover (1969); Hastie et al. (2009) 13.3",
         cost="N^2 D",
         exact=True,
@@ -111,15 +112,17 @@ class KNeighborsClassifierCV(ChosenNeighbours, NeighbourClassifier):
         ----------
         X : array, frame, sparse matrix or tensor of shape (N, D)
             At least two rows. Sparse for the metrics "euclidean" (the default) and "cosine".
-        y : array of shape (N,)
+        y : array of shape (N,), matrix of 0s and 1s of shape (N, C), or list of N sets
         sample_weight : array of shape (N,), optional
             Non-negative; counts in the neighbourhoods and in the errors. One is left out of each row.
         """
         return self._learn(self._begin(X, y, sample_weight))._choose()
 
     def _loss(self, near: torch.Tensor, votes: torch.Tensor) -> torch.Tensor:
-        wrong = self._shares(near, votes).argmax(1) != torch.as_tensor(self.codes_, device=votes.device)
-        return wrong.to(votes.dtype)
+        said, codes = self._sums(near, votes), torch.as_tensor(self.codes_, device=votes.device)
+        if self._several:
+            return ((2 * said > votes.sum(1, keepdim=True)) != (codes > 0)).to(votes.dtype).mean(1)
+        return (said.argmax(1) != codes).to(votes.dtype)
 
 
 class KNeighborsRegressorCV(ChosenNeighbours, NeighbourRegressor):

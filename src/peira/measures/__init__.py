@@ -17,6 +17,7 @@ from .correlation import Correlation, CorrelationMatrix, correlation, correlatio
 from .distance_correlation import distance_correlation
 from .distances import mahalanobis, pairwise_distances, pairwise_distances_chunked
 from .embedding import continuity, trustworthiness
+from .label_sets import coverage_error, hamming_loss, label_ranking_average_precision_score, label_ranking_loss
 from .measure import Measure
 from .partial_correlation import partial_correlation, partial_correlation_matrix
 from .partitions import (
@@ -73,6 +74,7 @@ __all__ = [
     "correlation",
     "correlation_matrix",
     "cost_matrix",
+    "coverage_error",
     "davies_bouldin_score",
     "decide",
     "distance_correlation",
@@ -82,9 +84,12 @@ __all__ = [
     "f1_score",
     "fbeta_score",
     "get_measure",
+    "hamming_loss",
     "holm",
     "homogeneity_completeness_v_measure",
     "jaccard_score",
+    "label_ranking_average_precision_score",
+    "label_ranking_loss",
     "log_loss",
     "mahalanobis",
     "match_sources",

@@ -26,9 +26,11 @@ from typing import Any, Literal
 import numpy as np
 
 from ..core.errors import ParameterError
+from ..core.label_sets import are_sets
 from .arrays import weights
 from .averaging import Sums, averaged, f_parts
 from .confusion import confusion_matrix
+from .label_sets import set_pair
 from .labels import label_codes
 from .rates import sums
 
@@ -63,11 +65,12 @@ def balanced(s: Sums) -> np.ndarray:
 
 
 def accuracy_score(y: Any, predicted: Any, *, sample_weight: Any = None) -> float:
-    """The share of right labels.
+    """The share of right labels, or of items whose set of labels is right.
 
     Parameters
     ----------
-    y, predicted : arrays of shape (N,)
+    y, predicted : arrays of shape (N,), or sets of labels
+        Sets are matrices of 0s and 1s of shape (N, L), or lists of sets.
     sample_weight : array of shape (N,), optional
 
     Examples
@@ -76,8 +79,13 @@ def accuracy_score(y: Any, predicted: Any, *, sample_weight: Any = None) -> floa
     >>> accuracy_score(["no", "yes"], ["no", "no"])
     0.5
     """
-    t, f, _ = label_codes(y, predicted)
-    return float(np.average(t == f, weights=None if sample_weight is None else weights(sample_weight, len(t))))
+    if are_sets(y) or are_sets(predicted):
+        T, F, _ = set_pair(y, predicted)
+        right = (T == F).all(1)
+    else:
+        t, f, _ = label_codes(y, predicted)
+        right = t == f
+    return float(np.average(right, weights=None if sample_weight is None else weights(sample_weight, len(right))))
 
 
 def balanced_accuracy_score(y: Any, predicted: Any, *, sample_weight: Any = None, adjusted: bool = False) -> float:

@@ -127,16 +127,16 @@ def perfect_limit(m: int, n: int, level: float) -> float:
 def precision_of(codes: np.ndarray, scores: np.ndarray, w: np.ndarray, average: str = "macro") -> np.ndarray:
     """Average precision, of shape (B,), for weightings (B, N); NaN where no item of the one class is observed."""
     if scores.shape[1] <= 2:
-        return _steps(scores[:, -1], codes == 1, w)
+        return precision_steps(scores[:, -1], codes == 1, w)
     total, share = np.zeros(len(w)), np.zeros(len(w))
     for c in np.unique(codes):
         observed = w @ (codes == c)
         a = observed if average == "weighted" else np.where(observed > 0, 1.0, 0.0)
-        total, share = total + np.where(a > 0, a * _steps(scores[:, c], codes == c, w), 0.0), share + a
+        total, share = total + np.where(a > 0, a * precision_steps(scores[:, c], codes == c, w), 0.0), share + a
     return total / share
 
 
-def _steps(score: np.ndarray, positive: np.ndarray, w: np.ndarray) -> np.ndarray:
+def precision_steps(score: np.ndarray, positive: np.ndarray, w: np.ndarray) -> np.ndarray:
     """Average precision of one class for weightings (B, N); NaN without items of it."""
     order = np.argsort(-score, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)

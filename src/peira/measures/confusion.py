@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..core.axes import axes_for
 from ..core.errors import DataError, ParameterError
 from ..core.text import printable
 from .arrays import weights
@@ -153,10 +154,7 @@ class ConfusionMatrix:
         -------
         Axes
         """
-        if ax is None:
-            from matplotlib.figure import Figure
-
-            ax = Figure(layout="constrained").subplots()
+        ax = axes_for(ax, 6.4, 4.8)
         C, shade = len(self.labels), self.normalized(normalize)
         top = max(float(shade.max(initial=0)), 1e-300)
         ax.imshow(shade / top, cmap="Blues", vmin=0, vmax=1)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.axes import axes_for
 from .comparison import holm
 
 WRITTEN = 14  # columns up to which the coefficients are written into their cells
@@ -14,11 +15,8 @@ def plot_correlations(
 ) -> Any:
     """Draw the coefficients r (D, D) with their p-values p; see `CorrelationMatrix.plot`."""
     D = len(names)
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        side = 2.2 + 0.42 * min(D, 24)
-        ax = Figure(figsize=(side + 0.8, side), layout="constrained").add_subplot()
+    side = 2.2 + 0.42 * min(D, 24)
+    ax = axes_for(ax, side + 0.8, side)
     rows = together(r) if order else np.arange(D)
     r, sure = r[np.ix_(rows, rows)], beyond_chance(p, level)[np.ix_(rows, rows)]
     ax.set_facecolor("0.85")  # what is not defined

@@ -20,8 +20,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..core.errors import DataError, ParameterError
+from ..core.label_sets import are_sets
 from .areas import areas, precision_of
 from .arrays import numbers, weights
+from .label_areas import averaged_area
+from .label_sets import set_scores
 from .labels import label_codes, label_scores, positive_class
 
 
@@ -128,22 +131,23 @@ def roc_auc_score(
     score: Any,
     *,
     multi_class: Literal["ovr", "ovo"] = "ovr",
-    average: Literal["macro", "weighted"] = "macro",
+    average: Literal["macro", "weighted", "micro", "samples"] | None = "macro",
     labels: Any = None,
     sample_weight: Any = None,
     max_fpr: float | None = None,
-) -> float:
+) -> Any:
     """The area under the ROC curve.
 
     Parameters
     ----------
-    y : array of shape (N,)
-    score : array of shape (N,) or (N, C), or Categorical
+    y : array of shape (N,), or sets of labels: a matrix of 0s and 1s of shape (N, L), or a list of N sets
+    score : array of shape (N,), (N, C) or (N, L), or Categorical
         Higher speaks for the class; a single column is that of the second of two sorted labels.
     multi_class : "ovr" or "ovo"
         For more than two classes: one against the rest, or one against each other.
     average : "macro" or "weighted"
-        Over more than two classes.
+        Over more than two classes. Over the labels of sets, also "micro" (all answers together), "samples" (mean over
+        items) or None (each label).
     labels : array of shape (C,), optional
         The classes of the columns.
     sample_weight : array of shape (N,), optional
@@ -153,8 +157,9 @@ def roc_auc_score(
 
     Returns
     -------
-    float
-        NaN if only one class is observed. Classes that are not observed are left out of averages.
+    float, or ndarray of shape (L,)
+        NaN if only one class is observed. Classes that are not observed, and labels that no item has or every item, are
+        left out of averages.
 
     Notes
     -----
@@ -166,6 +171,11 @@ def roc_auc_score(
     >>> roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
+    if are_sets(y):
+        if max_fpr is not None:
+            raise ParameterError(f"max_fpr asks for one label an item, and y holds sets of labels; got {max_fpr}")
+        T, S = set_scores(y, score, labels)
+        return averaged_area("roc_auc", T, S, weights(sample_weight, len(T)), average)
     codes, s, _ = label_scores(y, score, labels)
     w = np.ones(len(codes)) if sample_weight is None else weights(sample_weight, len(codes))
     if multi_class not in ("ovr", "ovo") or average not in ("macro", "weighted"):
@@ -189,14 +199,14 @@ def average_precision_score(
     y: Any,
     score: Any,
     *,
-    average: Literal["macro", "weighted"] = "macro",
+    average: Literal["macro", "weighted", "micro", "samples"] | None = "macro",
     labels: Any = None,
     sample_weight: Any = None,
-) -> float:
+) -> Any:
     """Average precision, the sum under the precision-recall curve; parameters as in `roc_auc_score`.
 
-    Two classes: that of the second sorted label, zero if it is not observed. More: the average over the classes
-    observed, each against the rest.
+    Two classes: that of the second sorted label, zero if it is not observed. More, or sets of labels: the average over
+    those observed, each against the rest.
 
     Examples
     --------
@@ -204,6 +214,9 @@ def average_precision_score(
     >>> average_precision_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.8333333333333333
     """
+    if are_sets(y):
+        T, S = set_scores(y, score, labels)
+        return averaged_area("average_precision", T, S, weights(sample_weight, len(T)), average)
     codes, s, _ = label_scores(y, score, labels)
     w = np.ones(len(codes)) if sample_weight is None else weights(sample_weight, len(codes))
     if average not in ("macro", "weighted"):

@@ -5,13 +5,15 @@ without a warning, ``pos_label=None`` means the second of two sorted labels, and
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ..core.errors import ParameterError
+from ..core.label_sets import are_sets
 from .arrays import weights
 from .averaging import Average, Parts, Sums, averaged, divided, f_parts, jaccard_parts, specificity_parts
+from .label_sets import rate_of_sets
 from .labels import label_codes, positions, positive_class
 
 
@@ -29,7 +31,7 @@ def fbeta_score(
     beta: float,
     labels: Any = None,
     pos_label: Any = 1,
-    average: Average | None = "binary",
+    average: Average | Literal["samples"] | None = "binary",
     sample_weight: Any = None,
     zero_division: float = 0.0,
 ) -> Any:
@@ -39,16 +41,17 @@ def fbeta_score(
 
     Parameters
     ----------
-    y, predicted : arrays of shape (N,)
-        Observed and predicted labels.
+    y, predicted : arrays of shape (N,), or sets of labels
+        Observed and predicted labels. Sets are matrices of 0s and 1s of shape (N, L), or lists of sets.
     beta : float
         Recall counts beta times as much as precision; 0 is precision, infinity recall.
     labels : array, optional
         The classes to average over, or to report and in which order; by default all, sorted.
     pos_label : label, default 1
         The positive class of "binary"; None for the second of two sorted labels.
-    average : "binary", "micro", "macro", "weighted" or None
-        None gives the value of each class.
+    average : "binary", "micro", "macro", "weighted", "samples" or None
+        None gives the value of each class. "samples", the mean over items of the rate of their labels, is for sets of
+        labels, which have no "binary".
     sample_weight : array of shape (N,), optional
     zero_division : float, default 0.0
         The value of zero by zero. A class whose value is NaN is left out of averages.
@@ -83,7 +86,7 @@ def f1_score(
     *,
     labels: Any = None,
     pos_label: Any = 1,
-    average: Average | None = "binary",
+    average: Average | Literal["samples"] | None = "binary",
     sample_weight: Any = None,
     zero_division: float = 0.0,
 ) -> Any:
@@ -97,7 +100,7 @@ def precision_score(
     *,
     labels: Any = None,
     pos_label: Any = 1,
-    average: Average | None = "binary",
+    average: Average | Literal["samples"] | None = "binary",
     sample_weight: Any = None,
     zero_division: float = 0.0,
 ) -> Any:
@@ -111,7 +114,7 @@ def recall_score(
     *,
     labels: Any = None,
     pos_label: Any = 1,
-    average: Average | None = "binary",
+    average: Average | Literal["samples"] | None = "binary",
     sample_weight: Any = None,
     zero_division: float = 0.0,
 ) -> Any:
@@ -125,7 +128,7 @@ def specificity_score(
     *,
     labels: Any = None,
     pos_label: Any = 1,
-    average: Average | None = "binary",
+    average: Average | Literal["samples"] | None = "binary",
     sample_weight: Any = None,
     zero_division: float = 0.0,
 ) -> Any:
@@ -139,7 +142,7 @@ def jaccard_score(
     *,
     labels: Any = None,
     pos_label: Any = 1,
-    average: Average | None = "binary",
+    average: Average | Literal["samples"] | None = "binary",
     sample_weight: Any = None,
     zero_division: float = 0.0,
 ) -> Any:
@@ -153,12 +156,16 @@ def _rate(
     predicted: Any,
     labels: Any,
     pos_label: Any,
-    average: Average | None,
+    average: Average | Literal["samples"] | None,
     sample_weight: Any,
     zero_division: float,
 ) -> Any:
+    if are_sets(y) or are_sets(predicted):
+        return rate_of_sets(parts, y, predicted, labels, average, sample_weight, zero_division)
     if average not in ("binary", "micro", "macro", "weighted", None):
-        raise ParameterError(f"average is 'binary', 'micro', 'macro', 'weighted' or None, got {average!r}")
+        raise ParameterError(
+            f"average is 'binary', 'micro', 'macro', 'weighted' or None ('samples' of sets of labels), got {average!r}"
+        )
     t, f, classes = label_codes(y, predicted)
     all_sums = sums(t, f, len(classes), None if sample_weight is None else weights(sample_weight, len(t)))
     if average == "binary":

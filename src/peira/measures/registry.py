@@ -1,7 +1,7 @@
 """All measures by task and name."""
 
 from ..core.errors import DataError, closest
-from . import classification, clusters, language, predictive, regression, structure
+from . import classification, clusters, language, multilabel, predictive, regression, structure
 from .measure import Measure
 
 MEASURES: tuple[Measure, ...] = (
@@ -11,9 +11,10 @@ MEASURES: tuple[Measure, ...] = (
     *clusters.MEASURES,
     *structure.MEASURES,
     *language.MEASURES,
+    *multilabel.MEASURES,
 )
 _NAMED: dict[str, dict[str, Measure]] = {}
-for _measure in (*MEASURES, *classification.VARIANTS, *structure.OF_PARTITIONS):
+for _measure in (*MEASURES, *classification.VARIANTS, *structure.OF_PARTITIONS, *multilabel.VARIANTS):
     for _task in _measure.tasks:
         for _name in (_measure.name, *_measure.aliases):
             _NAMED.setdefault(_task, {}).setdefault(_name, _measure)
@@ -34,7 +35,7 @@ def get_measure(name: str, task: str | None = None) -> Measure:
         which direction is good.
     task : str, optional
         Where a name means different things ("calibration_error" of numbers and of labels). Without it, the first
-        task that has the name: regression, classification, clustering, density, reduction, anomaly.
+        task that has the name: regression, classification, clustering, density, reduction, anomaly, ...
 
     Returns
     -------

@@ -67,7 +67,7 @@ class ConvClassifier(ConvStack, ImageClassifier):
     """
 
     card = Card(
-        tasks="classification",
+        tasks=("classification", "multilabel"),
         reference="LeCun et al. (1998); Ioffe & Szegedy (2015)",
         cost="T updates of B images: 3 T B products of H W k^2 channels in and out, summed over stages",
         data="images",

@@ -7,7 +7,8 @@ the classes are linear in these:
 
 with mean m and deviation d of each channel over all items and places. Minimised over W, b and the weights in f is the
 cross-entropy, with weights v of the items of mean one, and with each label spread a little over all classes
-(:math:`\epsilon` is ``label_smoothing``):
+(:math:`\epsilon` is ``label_smoothing``; of labels that do not exclude each other, each has a logistic of its own, and
+their losses add up, see `peira.neural.heads`):
 
 .. math:: -\frac{1}{N} \sum_n v_n \sum_c t_{nc} \log P(c \mid x_n)
 .. math:: t_{nc} = (1 - \epsilon) [c = y_n] + \epsilon / C
@@ -31,14 +32,14 @@ from torch import nn
 
 from peira.core.errors import UnreadableError
 from peira.core.inputs import Data, Queries
-from peira.core.kinds import ProbabilisticClassifier
+from peira.core.kinds import LabelSetClassifier
 from peira.core.params import choice, param
 from peira.layers import shape_after
 from peira.training import Training
 from peira.training.batches import Batch
 from peira.training.network import Network
 
-from .heads import Softmax
+from .heads import Logistic, Softmax
 
 ASKED = 1 << 22  # numbers of an item, above which a model that was loaded is not asked about one
 
@@ -62,7 +63,7 @@ class Standardise(nn.Module):
         return x.clone(memory_format=torch.channels_last) if x.dim() == 4 else x
 
 
-class GridClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Network, ProbabilisticClassifier):
+class GridClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Network, LabelSetClassifier):
     """Base of the convolutional classifiers; see the page of its module.
 
     A subclass opens its items as ``data.X`` of shape (N, C, positions), and gives ``_features``.
@@ -112,8 +113,9 @@ class GridClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Network,
         return net.to(memory_format=torch.channels_last) if self._dims == 2 else net
 
     def loss(self, X: torch.Tensor, T: torch.Tensor, w: torch.Tensor | None = None) -> torch.Tensor:
-        """Mean cross-entropy; T holds classes of shape (N,), or their probabilities of shape (N, C)."""
-        return Softmax(self.label_smoothing).loss(self.net_(X), T, w)
+        """Mean cross-entropy; T holds classes of shape (N,), or probabilities of classes or labels, of shape (N, C)."""
+        head = Logistic(self.label_smoothing) if self._several else Softmax(self.label_smoothing)
+        return head.loss(self.net_(X), T, w)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn the weights of the net.
@@ -122,8 +124,8 @@ class GridClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Network,
         ----------
         X : items
             As the class says.
-        y : array or tensor of shape (N,)
-            Labels of two classes or more.
+        y : array or tensor of shape (N,), matrix of 0s and 1s of shape (N, C), or list of N sets
+            Labels of two classes or more, or those that each item has.
         sample_weight : array of shape (N,), optional
             Non-negative.
 
@@ -133,7 +135,8 @@ class GridClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Network,
             If the items are too small for the net, there is one class only, or a value is not finite.
         """
         data = self._begin(X, y, sample_weight)
-        self._require_classes(data)
+        if not self._several:
+            self._require_classes(data)
         self.channel_mean_, self.channel_scale_ = channel_spread(data.X, data.w)
         device, change = self._device(), self._change()
         tensors = (data.X, self._class_targets(data), *(() if data.w is None else (data.w / data.w.mean(),)))
@@ -143,7 +146,7 @@ class GridClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Network,
         return self
 
     def _class_targets(self, data: Data) -> torch.Tensor:
-        return data.codes
+        return data.Y if self._several else data.codes
 
     def _change(self) -> Callable[[Batch, torch.Generator], Batch] | None:
         """What is done to a batch before it is learned from."""

@@ -47,7 +47,8 @@ class ImageClassifier(GridClassifier, ImageMethod):
         return None if self.augment_ == Augmentation() else self.augment_
 
     def _class_targets(self, data: Data) -> torch.Tensor:
-        return one_hot(data.codes, len(data.classes)).to(data.dtype) if self.augment_.mixup else data.codes
+        mixed = self.augment_.mixup and not self._several
+        return one_hot(data.codes, len(data.classes)).to(data.dtype) if mixed else super()._class_targets(data)
 
     def _check_learned(self) -> None:
         super()._check_learned()

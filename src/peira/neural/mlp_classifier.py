@@ -34,10 +34,10 @@ import torch
 from peira.core.card import Card
 from peira.core.errors import ParameterError, UnreadableError
 from peira.core.inputs import Data, Queries
+from peira.core.kinds import LabelSetClassifier
 from peira.core.params import linear, param
 
 from .heads import Logistic, Softmax, class_head
-from .label_sets import LabelSetClassifier
 from .multilayer_perceptron import MultilayerPerceptron
 
 
@@ -45,14 +45,14 @@ class MLPClassifier(MultilayerPerceptron, LabelSetClassifier):
     """Classification by a multilayer perceptron.
 
     It has the names of scikit-learn's class. Each item has one label, or any number out of K labels: y is then a
-    matrix of 0s and 1s, and so are the answers.
+    matrix of 0s and 1s, and so are the answers, or a list of sets, and so is ``predict``.
 
     Attributes
     ----------
     net_ : Module
         The layers.
     classes_ : array of shape (C,)
-        The labels, sorted; the numbers of the columns of a matrix of labels.
+        The labels, sorted; the names or numbers of the columns of a matrix of labels.
     n_outputs_ : int
         Scores that the net gives: C, or one for two classes; one for each of several labels.
 
@@ -66,10 +66,12 @@ class MLPClassifier(MultilayerPerceptron, LabelSetClassifier):
     array(['no', 'yes', 'yes', 'no'], dtype='<U3')
     >>> method.fit(X, X).predict(X[1:2])  # two labels, each there or not
     array([[0, 1]])
+    >>> method.fit(X, [set(), {"wet"}, {"cold"}, {"cold", "wet"}]).predict(X[1:2])
+    [{'wet'}]
     """
 
     card = Card(
-        tasks="classification",  # of one label for each item, or several: see LabelSetClassifier
+        tasks=("classification", "multilabel"),
         reference="Rumelhart, Hinton & Williams (1986); Bishop (2006) 5.1-5.3, eqs 5.19-5.25",
         cost="6 B D H per update of B items, with H hidden units",
         incremental="approximate",
@@ -94,8 +96,8 @@ class MLPClassifier(MultilayerPerceptron, LabelSetClassifier):
         Parameters
         ----------
         X : array, frame, sparse matrix or tensor of shape (N, D)
-        y : array, series or tensor of shape (N,), or matrix of 0s and 1s, dense or sparse, of shape (N, K)
-            Labels of two classes or more, or 1 for the labels that an item has.
+        y : array, series or tensor of shape (N,), matrix of 0s and 1s, dense or sparse, of shape (N, K), or N sets
+            Labels of two classes or more, 1 for the labels that an item has, or a list of sets of them.
         sample_weight : array of shape (N,), optional
 
         Returns
@@ -118,7 +120,7 @@ class MLPClassifier(MultilayerPerceptron, LabelSetClassifier):
         ----------
         X : array, frame, sparse matrix or tensor of shape (N, D)
             Inputs are standardised by the rows of the first call.
-        y : array, series or tensor of shape (N,), or matrix of 0s and 1s of shape (N, K)
+        y : array, series or tensor of shape (N,), matrix of 0s and 1s of shape (N, K), or list of N sets
         classes : array of shape (C,), optional
             All labels there are; the first call needs it if its rows do not show them all.
         sample_weight : array of shape (N,), optional

@@ -4,6 +4,7 @@ from .classifier import Classifier, ProbabilisticClassifier
 from .clusterer import Clusterer, InductiveClusterer
 from .density import Density
 from .forecaster import Forecaster
+from .label_set_classifier import LabelSetClassifier
 from .outlier_detector import OutlierDetector
 from .regressor import Regressor
 from .sequence_method import SequenceMethod, SymbolMethod
@@ -16,6 +17,7 @@ __all__ = [
     "Density",
     "Forecaster",
     "InductiveClusterer",
+    "LabelSetClassifier",
     "OutlierDetector",
     "ProbabilisticClassifier",
     "Regressor",

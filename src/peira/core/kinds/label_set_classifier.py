@@ -1,24 +1,25 @@
 r"""Classifiers that also learn several labels of an item, each of which is there or not.
 
-Targets are then an indicator matrix of shape (N, K), dense or sparse: 1 where item n has label k. Given x, labels are
-independent of each other, and each has a score of its own, its log odds,
+Targets are then a matrix of shape (N, K), dense or sparse, with 1 where item n has label k, or a list with a set of
+labels for each item. The answer is about each label by itself: its score is its log odds given x,
 
 .. math:: P(y_k = 1 \mid x) = \frac{1}{1 + e^{-F_k(x)}}
 
-so that all verbs answer for each label, in the shape (N, K).
+so that all verbs answer for each label, in the shape (N, K); where sets came, ``predict`` gives sets. How labels hang
+together given x is not said.
 """
 
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import sparse
 from sklearn.utils import Tags
 
-from peira.core.errors import DataError, ParameterError
-from peira.core.inputs import Data, open_targets
-from peira.core.kinds import Classifier, ProbabilisticClassifier
-from peira.core.predictive import Categorical
+from ..errors import DataError, ParameterError, UnreadableError
+from ..inputs import Data
+from ..label_sets import are_sets, list_of_sets, open_sets
+from ..predictive import Categorical
+from .classifier import Classifier, ProbabilisticClassifier
 
 
 class LabelSetClassifier(ProbabilisticClassifier):
@@ -29,12 +30,15 @@ class LabelSetClassifier(ProbabilisticClassifier):
     Attributes
     ----------
     classes_ : array of shape (C,)
-        The labels, sorted; the numbers of the columns, where an item has several labels.
+        The labels, sorted; of a matrix, the names of its columns, or their numbers where they have none.
     target_shape_ : list of int
         [K] where an item has several labels, else empty.
+    as_sets_ : bool
+        Whether they came as a list of sets.
     """
 
     target_shape_: list[int]
+    as_sets_: bool
 
     def predict(self, X: Any) -> Any:
         """The labels of each row.
@@ -45,9 +49,9 @@ class LabelSetClassifier(ProbabilisticClassifier):
 
         Returns
         -------
-        array of shape (N,), or (N, K)
-            The label with the largest score, as ``fit`` saw it; of several, a dense matrix of 1 for those whose
-            probability is above one half, and 0 for the others.
+        array of shape (N,), or (N, K), or list of N sets
+            The label with the largest score, as ``fit`` saw it; of several, those whose probability is above one half:
+            as sets if such were learned, else as a dense matrix of 1 for them and 0 for the others.
 
         Raises
         ------
@@ -57,7 +61,10 @@ class LabelSetClassifier(ProbabilisticClassifier):
         if not self._several:
             return super().predict(X)
         queries = self._queries(X)
-        return queries.give((self._defined(queries) > 0).long())
+        has = self._defined(queries) > 0
+        if not self.as_sets_:
+            return queries.give(has.long())
+        return [set(self.classes_[row].tolist()) for row in has.numpy(force=True)]
 
     def decision_function(self, X: Any) -> Any:
         """Scores: log odds of each of several labels; else as for any classifier.
@@ -111,7 +118,7 @@ class LabelSetClassifier(ProbabilisticClassifier):
         Parameters
         ----------
         X : array, frame, sparse matrix or tensor of shape (N, D)
-        y : array or tensor of shape (N,), or (N, K)
+        y : array or tensor of shape (N,), or (N, K), or list of N sets
         sample_weight : array of shape (N,), optional
 
         Returns
@@ -120,10 +127,10 @@ class LabelSetClassifier(ProbabilisticClassifier):
         """
         if not self._several:
             return super().score(X, y, sample_weight)
-        parts = (v.numpy(force=True) if isinstance(v, torch.Tensor) else v for v in (y, self.predict(X), sample_weight))
-        y, said, w = parts
-        right = (y.toarray() if sparse.issparse(y) else np.asarray(y)) == said
-        return float(np.average(right.all(1), weights=w))
+        T, _ = open_sets(y, "y", self.classes_)
+        said, _ = open_sets(self.predict(X), "the prediction", self.classes_)
+        w = sample_weight.numpy(force=True) if isinstance(sample_weight, torch.Tensor) else sample_weight
+        return float(np.average((said == T).all(1), weights=w))
 
     # ------------------------------------------------------------------ the door
 
@@ -136,55 +143,56 @@ class LabelSetClassifier(ProbabilisticClassifier):
     ) -> Data:
         data = super()._begin(X, y, sample_weight, supervised=supervised, **known)
         self.target_shape_ = [] if data.Y is None else [len(data.classes)]
+        self.as_sets_ = list_of_sets(y)
         return data
 
     def _continue(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, supervised: bool | None = None, classes: Any = None
     ) -> Data:
-        if self.__sklearn_is_fitted__() and self._several and not _is_matrix(y):
+        if self.__sklearn_is_fitted__() and self._several and (not are_sets(y) or list_of_sets(y) != self.as_sets_):
+            form = "a list of sets of them" if self.as_sets_ else "their matrix of 0s and 1s"
             raise DataError(
                 f"{type(self).__name__} has learned {self.target_shape_[0]} labels that an item may have, and expects "
-                "their matrix of 0s and 1s as y"
+                f"{form} as y"
             )
         return super()._continue(X, y, sample_weight, supervised=supervised, classes=classes)
 
     def _open(self, X: Any, y: Any, sample_weight: Any, supervised: bool | None, classes: Any = None) -> Data:
-        if not _is_matrix(y):
+        if not are_sets(y):
             return super()._open(X, y, sample_weight, supervised, classes)
         owner = type(self).__name__
         if getattr(self, "class_weight", None) is not None:
             raise ParameterError(
-                f"class_weight of {owner} weighs items by their one label, and y is a matrix of several labels: give "
+                f"class_weight of {owner} weighs items by their one label, and y holds sets of labels: give "
                 "sample_weight, or leave class_weight at None"
             )
         data = super(Classifier, self)._open(X, None, sample_weight, False)
-        y = y.toarray() if sparse.issparse(y) else y
-        data.Y, data.squeeze = open_targets(y, len(data), data, owner=owner, multi_output=True)
-        if (bad := (data.Y != 0) & (data.Y != 1)).any():
-            row, column = (int(i) for i in bad.nonzero()[0])
+        listed = list_of_sets(y)
+        T, data.classes = open_sets(y, "y", None if classes is None or not listed else np.unique(classes))
+        if len(T) != len(data):
             raise DataError(
-                f"{owner} expected targets of shape (N,), one label for each item, or a matrix that holds 1 for the "
-                f"labels an item has and 0 for the others; got {float(data.Y[row, column]):g} in row {row}, column "
-                f"{column} of y"
+                f"Found input variables with inconsistent numbers of samples: X has {len(data)} rows, y has {len(T)}"
             )
-        data.classes = np.arange(data.Y.shape[1])
-        if classes is not None and not np.array_equal(np.unique(classes), data.classes):
+        if classes is not None and not listed and not np.array_equal(np.sort(classes), np.sort(data.classes)):
             raise DataError(
-                f"the classes of several labels are the numbers of their {len(data.classes)} columns; {owner} got "
-                f"classes={classes!r}"
+                f"the classes of several labels are the names or numbers of their {len(data.classes)} columns, "
+                f"{data.classes.tolist()[:20]!r}; {owner} got classes={np.asarray(classes).tolist()[:20]!r}"
             )
+        data.Y, data.squeeze = data.tensor(T), False
         return data
+
+    def _check_learned(self) -> None:
+        super()._check_learned()
+        if not self.__sklearn_is_fitted__():
+            return
+        shape, listed = getattr(self, "target_shape_", None), getattr(self, "as_sets_", None)
+        if shape not in ([], [len(self.classes_)]) or type(listed) is not bool or (listed and not shape):
+            raise UnreadableError(
+                f"a stored {type(self).__name__} with {len(self.classes_)} labels has target_shape_ {shape!r} and "
+                f"as_sets_ {listed!r}, which no fit gives"
+            )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags.classifier_tags.multi_label = "multilabel" in self.card.tasks
         return tags
-
-
-def _is_matrix(y: Any) -> bool:
-    """Whether labels came in more than one column."""
-    try:
-        shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
-    except ValueError:  # rows of unequal length: the door of the labels has the words for it
-        return False
-    return len(shape) == 2 and shape[1] > 1
