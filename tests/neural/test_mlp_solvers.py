@@ -187,3 +187,33 @@ def test_a_table_of_float32_is_learned_as_in_float64_and_not_copied_to_it(seed):
     assert one._inputs(X).X.data_ptr() == X.ctypes.data
     lbfgs = MLPRegressor(solver="lbfgs", **named).fit(X, far)
     assert lbfgs.net_[0].weight.dtype == torch.float64
+
+
+# ---------------------------------------------------------------------- weights of the rows, and constant targets
+
+
+def test_weights_of_one_are_no_weights_to_the_last_bit(seed):
+    """Sums that were taken in another order parted after some hundred steps of L-BFGS towards a narrow minimum."""
+    X, y = numbers(seed, 60)
+    X = X * 1.7 + 0.3
+    for one, other in zip(spread(torch.tensor(X)), spread(torch.tensor(X), torch.ones(60)), strict=True):
+        assert torch.equal(one, other)
+    fitted = [MLPRegressor.example().fit(X, y, *w) for w in ((), (np.ones(60),))]
+    np.testing.assert_array_equal(*(method.predict(X) for method in fitted))
+
+
+def test_quasi_newton_ends_where_a_double_resolves_no_gain(seed):
+    """It ended at gains of 1e-11, which on a narrow minimum is 1e-5 of the answer: here noise is small, so is v."""
+    rng = np.random.default_rng([1, 7])
+    X = rng.normal(size=(60, 4))
+    y = X @ rng.normal(size=4) + 0.1 * rng.normal(size=60)
+    method = MLPRegressor.example().set_params(tol=1e-10).fit(X, y)
+    gains = -np.diff(method.history_["loss"])
+    assert method.stopped_ == "no gain" and gains[-2:].max() < 1e-13
+
+
+def test_a_constant_target_needs_no_long_training(seed):
+    """The mean began anywhere, and the variance of a normal head fell to its floor long before it arrived."""
+    X = np.random.default_rng(seed).normal(size=(60, 4))
+    method = MLPRegressor.example().fit(X, np.full(60, -3.0))
+    assert (method.predict(5 * X) == -3.0).all()

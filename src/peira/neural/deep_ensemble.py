@@ -25,8 +25,11 @@ All members learn in one loop, as one stack of layers (`peira.neural.stacked_per
 longer than one. The loss that is told is the sum over members.
 
 **Use it** as the first choice where a net is right and its certainty matters. With few rows let the nets be small or
-learn for a short time: each overfits by itself, variances too, and an ensemble of overconfident nets is still a bit
-overconfident. A Gaussian process is better for few rows of smooth functions.
+learn for a short time: each overfits by itself, variances too, and an ensemble of overconfident nets is overconfident.
+Of diabetes (300 rows learned, mean of three splits) intervals of 90 % hold 59 % of the others after the 2000 updates of
+the default, and 78 % after the 40 epochs of the paper (``training=Training(optimiser="adam", learning_rate=0.01,
+epochs=40, batch_size=100)``, -log p 5.7 for 12.4); `LaplaceLastLayerRegressor` holds 87 %.
+A Gaussian process is better for few rows of smooth functions.
 
 Cost: T updates of M B D H for batches of B items and H units, twice that with adversarial steps; memory M times the
 weights.
@@ -42,15 +45,15 @@ from torch.nn.functional import softplus
 
 from peira.core import Card, param
 from peira.core.inputs import Data, Queries
-from peira.core.params import choice, integer
+from peira.core.params import choice, integer, log
 from peira.core.seeds import derive, torch_generator
 
 from .heads import LEAST_VARIANCE
 from .stacked_perceptron import StackedPerceptron, answer
-from .uncertain_perceptron import PenalisedPerceptron, UncertainClassifier, UncertainRegressor
+from .uncertain_perceptron import DescendingPerceptron, UncertainClassifier, UncertainRegressor
 
 
-class DeepEnsemble(PenalisedPerceptron):
+class DeepEnsemble(DescendingPerceptron):
     """Base of the regressor and the classifier: M nets that learn at once.
 
     Attributes
@@ -64,6 +67,9 @@ class DeepEnsemble(PenalisedPerceptron):
     net_: StackedPerceptron
     reach_: torch.Tensor
 
+    alpha: float = param(
+        1e-4, "strength of the penalty on squared weights, for all items together", low=0, tune=log(1e-3, 10.0)
+    )
     n_members: int = param(5, "how many nets", low=1, tune=integer(3, 10))
     adversarial: float = param(
         0.01,
@@ -88,13 +94,14 @@ class DeepEnsemble(PenalisedPerceptron):
             Standardised targets, or numbers of classes.
         """
         X, t = X.transpose(0, 1), t.T
+        penalty = self.alpha / (2 * self.n_samples_fit_) * self.net_.squares()
         if not (self.adversarial and self.net_.training):
-            return self._improbability(self.net_(X), t).mean(1).sum() + self._penalty()
+            return self._improbability(self.net_(X), t).mean(1).sum() + penalty
         X = X.detach().requires_grad_()
         L = self._improbability(self.net_(X), t)
         (slope,) = torch.autograd.grad(L.sum(), X, retain_graph=True)
         worse = (X + self.reach_ * slope.sign()).detach()
-        return (L + self._improbability(self.net_(worse), t)).mean(1).sum() + self._penalty()  # algorithm 1, line 6
+        return (L + self._improbability(self.net_(worse), t)).mean(1).sum() + penalty  # algorithm 1, line 6
 
     def _find(self, data: Data, t: torch.Tensor) -> None:
         """Learn from the targets t (N,)."""

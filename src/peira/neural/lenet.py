@@ -97,7 +97,7 @@ class LeNet(ImageClassifier):
     """
 
     card = Card(
-        tasks="classification",
+        tasks=("classification", "multilabel"),
         reference="LeCun, Bottou, Bengio & Haffner (1998), section II.B",
         cost="T updates of B images: T B times 416,000 multiplications for 28 x 28 pixels",
         data="images",

@@ -79,7 +79,7 @@ class MLPRegressor(MultilayerPerceptron, NumberTargets):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            hidden_layer_sizes=(3,), activation="tanh", solver="lbfgs", loss="normal", alpha=60.0, max_iter=600,
+            hidden_layer_sizes=(3,), activation="tanh", solver="lbfgs", loss="normal", alpha=60.0, max_iter=2000,
             random_state=0,
         )  # fmt: skip
 

@@ -203,6 +203,9 @@ class MultilayerPerceptron(PerceptronAttributes):
         if not onward:
             with private_chance(derive(seed, 1), device):
                 self.net_ = self.build().to(device)
+            if Y.is_floating_point() and not Y.any():  # a constant target: the last layer begins where it ends
+                for w in self.net_[-1].parameters():
+                    nn.init.zeros_(w)
         history = before.get("history_", {}) if onward else {}
         with observing(tell) if self.verbose else nullcontext():
             if self._rule == "lm":

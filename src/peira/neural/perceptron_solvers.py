@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Loss = Callable[..., torch.Tensor]
 IN_THE_LOSS = ("lbfgs", "rprop")  # rules that know no decay of the weights
-ROUNDING = 1e-11  # gains of a loss of order one that are none
+ROUNDING = 3e-14  # gains of a loss of order one that are none
 
 
 def training_of(p: "MultilayerPerceptron", N: int) -> Training:

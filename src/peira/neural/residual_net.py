@@ -69,7 +69,7 @@ class ResNet(ImageClassifier):
     """
 
     card = Card(
-        tasks="classification",
+        tasks=("classification", "multilabel"),
         reference="He, Zhang, Ren & Sun (2016), section 4.2",
         cost="T updates of B images: 3 T B depth H W (3 width)^2 / 2 multiplications",
         on_request="without a GPU it takes many minutes",

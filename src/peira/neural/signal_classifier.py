@@ -66,7 +66,7 @@ class SignalClassifier(ConvStack):
     """
 
     card = Card(
-        tasks="classification",
+        tasks=("classification", "multilabel"),
         reference="Wang, Yan & Oates (2017); LeCun et al. (1998)",
         cost="U updates of B signals: 3 U B products of T k channels in and out, summed over stages",
         on_request="the columns must be a signal: values of one quantity in an order",

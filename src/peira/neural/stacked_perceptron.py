@@ -42,6 +42,10 @@ class StackedPerceptron(nn.Module):
         """Weights and biases, from the first layer on."""
         return [(W.to(dtype), b.to(dtype)) for W, b in zip(self.weights, self.biases, strict=True)]
 
+    def squares(self) -> torch.Tensor:
+        """The sum of the squared weights of the matrices; biases are free."""
+        return torch.stack([W.square().sum() for W in self.weights]).sum()
+
     def forward(self, X: torch.Tensor, before: Callable[[int, torch.Tensor], torch.Tensor] | None = None):
         """What `run_layers` gives with these weights."""
         return run_layers(X, self.layers(), self.activation, before)

@@ -45,4 +45,5 @@ def standardised(X: torch.Tensor, mean: torch.Tensor | None, scale: torch.Tensor
 
 
 def _sum(values: torch.Tensor, w: torch.Tensor | None) -> torch.Tensor:
-    return values.sum(0) if w is None else w.double() @ values
+    """Weights of one give, to the last bit, what none give."""
+    return values.sum(0) if w is None else (w.double()[:, None] * values).sum(0)

@@ -141,23 +141,6 @@ class DescendingPerceptron(UncertainPerceptron):
             )
 
 
-class PenalisedPerceptron(DescendingPerceptron):
-    r"""Base of those that look for one best set of weights in each net: the loss has a penalty on their squares.
-
-    .. math:: \frac{\alpha}{2 N} \sum_l \sum_{ij} W_{l,ij}^2
-    """
-
-    alpha: float = param(
-        1e-4, "strength of the penalty on squared weights, for all items together", low=0, tune=log(1e-3, 10.0)
-    )
-
-    def _penalty(self) -> torch.Tensor | float:
-        """What the penalty adds for each item; biases are free."""
-        if not self.alpha:
-            return 0.0
-        return self.alpha / (2 * self.n_samples_fit_) * sum(W.square().sum() for W in self.net_.weights)
-
-
 class UncertainRegressor(Regressor, UncertainPerceptron):
     """Base of the members of the family that predict numbers.
 
