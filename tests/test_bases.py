@@ -33,7 +33,7 @@ ADDED = {
         *("plot_transitions", "predict", "predict_proba", "sample"),
     },
     ProbabilisticClassifier: {"predict_dist", "predict_log_proba", "predict_proba"},
-    TableModel: {"answer", "fit", "get_names", "learn", "numbers", "prepare"},
+    TableModel: {"answer", "designed", "expand", "fit", "get_names", "learn", "numbers", "prepare"},
     Transformer: {"get_feature_names_out", "transform"},
 }
 

@@ -146,3 +146,41 @@ def test_stdin_is_kept_for_resuming(tmp_path):
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout)["best"]["method"] == "LinearRegression"
     assert (tmp_path / "run" / "data" / "stdin").read_bytes() == text.encode()
+
+
+def test_explain_a_row_in_words_a_table_and_a_picture(run, tmp_path, peira):
+    folder, _ = run
+    done = peira("explain", folder, "--row", "7", "--json")
+    told = json.loads(done.out)
+    written = folder / "explain" / "row-7"
+    assert done.code == 0 and told["folder"] == str(written)
+    assert json.loads((written / "explanation.json").read_text())["columns"] == told["columns"]
+    assert (written / "columns.csv").read_text().splitlines()[0] == "name,value,usual,share,low,high"
+    assert (written / "columns.png").read_bytes().startswith(b"\x89PNG")
+    assert (written / "explanation.txt").read_text().splitlines() == told["words"]
+    done = peira("explain", folder, "example:diabetes", "--row", "7")  # nothing is overwritten
+    assert done.code == 0 and "predicts 'progression' = " in done.out and "diabetes-row-7" in done.out
+    assert "diabetes-row-7-2" in peira("explain", folder, "example:diabetes", "--row", "7").out
+    done = peira("explain", folder, "example:diabetes", "-o", tmp_path / "here")
+    assert done.code == 0 and "shuffling" in done.out
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {
+        "explanation.json",
+        "explanation.txt",
+        "columns.csv",
+    }
+
+
+def test_explain_says_what_it_needs(run, tmp_path, peira):
+    folder, _ = run
+    (model,) = (folder / "models").iterdir()
+    for arguments, code, says in (
+        ([folder, "--row", "443"], 2, "its rows are numbered from 1 to 442"),
+        ([folder, "example:iris", "--row", "1"], 3, "columns that the model learned from are missing"),
+        ([model], 2, "name the SOURCE"),
+        ([model, "--row", "1"], 2, "name the SOURCE"),
+        ([folder, "-o", tmp_path / "a"], 2, "give a SOURCE or --row"),
+        ([folder, "--row", "1", "-o", tmp_path], 2, "nothing is overwritten"),
+        ([tmp_path], 6, "no run"),
+    ):
+        done = peira("explain", *arguments)
+        assert done.code == code and says in done.err and not done.out, (arguments, done)

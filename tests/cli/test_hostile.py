@@ -118,7 +118,7 @@ def test_duplicate_names_are_renamed_and_said(learn, tmp_path, seed):
 
 @pytest.mark.parametrize(
     ("column", "target", "says"),
-    [("1.0", "y", "y"), ("", "y", "missing"), (None, "absent", "did you mean|There are|choices")],
+    [("1.0", "y", "y"), ("", "y", "missing"), (None, "absent", "did you mean|there are: a, b, y")],
 )
 def test_a_target_that_is_constant_missing_or_absent(learn, tmp_path, seed, column, target, says):
     cells = rows(["a", "b", "y"], seed)

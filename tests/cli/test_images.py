@@ -112,3 +112,33 @@ def test_names_of_classes_move_no_cursor(peira, tmp_path):
     assert done.code == 0 and "\x1b" not in done.out + done.err
     done = peira("predict", tmp_path / "run", source)
     assert "\n=" not in done.out and ",=" not in done.out
+
+
+def test_damaged_files_are_refused_or_left_out_and_named(peira, learned, tmp_path):
+    source = folder(tmp_path / "new", *bars(4, 12))
+    (source / "level" / "torn.png").write_bytes(b"\x89PNG no picture")
+    for command in (["learn", source, *FEW, "-o", tmp_path / "run"], ["predict", learned[1], source]):
+        done = peira(*command)
+        assert done.code == 3 and "torn.png" in done.err and "--skip-damaged" in done.err and not done.out
+    done = peira("predict", learned[1], source, "--skip-damaged")
+    assert done.code == 0 and len(done.out.splitlines()) == 13
+    assert "left out: 'level/torn.png'" in done.err
+    done = peira("learn", source, *FEW, "-o", tmp_path / "run", "--skip-damaged", "--test", source, "--json")
+    assert done.code == 0 and "left out: 'level/torn.png'" in done.err
+    assert "--skip-damaged" in json.loads((tmp_path / "run" / "report.json").read_text())["reproduce"]["command"]
+    done = peira("predict", learned[1], folder(tmp_path / "other", *bars(4, 4, side=12)))
+    assert done.code == 0 and "resized from 12 x 12 to 8 x 8 pixels" in done.err
+
+
+def test_skip_damaged_is_for_folders_of_files(peira, tmp_path):
+    for command in (
+        ["learn", "example:iris", "--skip-damaged"],
+        ["learn", "example:iris", "--dry-run", "--skip-damaged"],
+    ):
+        done = peira(*command)
+        assert done.code == 2 and "--skip-damaged is for folders of images or recordings" in done.err
+
+
+def test_images_have_no_columns_to_explain(peira, learned):
+    done = peira("explain", learned[1], learned[0], "--row", "1")
+    assert done.code == 3 and "is a model of images, which have no columns" in done.err

@@ -231,7 +231,7 @@ def test_columns_by_name():
 
     frame = pd.DataFrame({"a": [0.0, 1.0, 2.0], "b": [1.0, 2.0, 3.0]})
     assert GaussianBasis(2, columns=["b"]).fit(frame).get_feature_names_out().tolist() == ["b:gauss1", "b:gauss2"]
-    with pytest.raises(DataError, match="There are: a, b"):
+    with pytest.raises(DataError, match="there are: a, b"):
         GaussianBasis(2, columns=["c"]).fit(frame)
 
 

@@ -283,3 +283,21 @@ def test_no_two_columns_of_a_real_table_depend_on_each_other():
     roles = infer_roles(t, "progression")
     matrix = DesignMatrix(kinds=roles.kinds, intercept=True).fit_transform(roles.X)
     assert np.linalg.matrix_rank(matrix) == matrix.shape[1] == 11
+
+
+def test_a_constant_is_left_out_as_one_also_where_it_was_said_before():
+    """As in a study, whose roles have found the kinds: what is constant in these rows is called so."""
+    table = {"same": [7.0] * 4, "none": [np.nan] * 4, "other": [1.0, 2.0, 3.0, 4.0], "x": [1.0, 2.0, 4.0, 3.0]}
+    design = DesignMatrix(kinds={"same": "constant", "none": "constant", "other": "constant"}).fit(table)
+    assert design.notes_ == [
+        "column 'same' is left out: the same value in every row",
+        "column 'none' is left out: no value at all",
+        "column 'other' is left out: it is taken for constant",
+    ]
+
+
+def test_each_number_names_the_column_it_was_made_from():
+    table = {"x": [1.0, np.nan, 3.0], "same": [7.0] * 3, "town": ["Ulm", "Bonn", "Ulm"]}
+    design = DesignMatrix(kinds={"town": "categorical"}, intercept=True).fit(table)
+    assert design.get_feature_names_out().tolist() == ["intercept", "x", "x=(missing)", "town=Bonn"]
+    assert design.get_origins() == ["", "x", "x", "town"]

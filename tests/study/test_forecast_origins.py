@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from peira.core.errors import DataError
 from peira.core.predictive import Normal
 from peira.experience.sequences import Sequences
 from peira.experience.table import Table
@@ -95,3 +96,24 @@ def test_days_written_as_numbers_are_days_and_gaps_are_told():
     assert any("not equally far apart by 'day': 1 gaps" in note for note in found.notes)
     plain = series_of(Table({"day": days[:4] + 99, "x": np.arange(4.0)}), sequence=None, time="day")
     assert plain.times.dtype.kind == "f"
+
+
+def test_numbers_of_rows_are_no_series():
+    """A column that only counts the rows is left out and named, unless there is nothing else to see."""
+    x = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0])
+    rows = np.arange(1.0, 7.0)
+    found = series_of(Table({"rownames": rows, "x": x, "slow": rows / 2}), sequence=None, time=None)
+    assert list(found.X.names) == ["x", "slow"]
+    assert "left out, because it only counts the rows: 'rownames'" in found.notes
+    each = Table({"t": np.tile(rows[:3], 2), "who": np.array(["a"] * 3 + ["b"] * 3, object), "x": x})
+    assert list(series_of(each, sequence="who", time=None).X.names) == ["x"]
+    assert list(series_of(Table({"t": rows}), sequence=None, time=None).X.names) == ["t"]
+    word = Table({"id": rows, "word": np.array(list("abcabc"), object)})
+    assert list(series_of(word, sequence=None, time=None, symbols=True).X.names) == ["word"]
+    with pytest.raises(DataError, match="'t' is missing in 1 rows, first row 2"):
+        series_of(Table({"t": np.array([1.0, np.nan]), "x": x[:2]}), sequence=None, time="t")
+
+
+def test_numbers_that_are_names_are_written_as_one_writes_them():
+    table = Table({"shop": np.array([3.0, 3.0, 1.0]), "x": np.array([1.0, 2.5, 4.0])})
+    assert series_of(table, sequence="shop", time=None).X.ids.tolist() == ["3", "1"]

@@ -1,5 +1,6 @@
 """The main job: protocol, repeatability, and what survives a kill."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,10 +14,13 @@ import pytest
 
 import peira
 from peira.core.errors import DataError, ParameterError, UnreadableError
+from peira.core.iteration import limiting
+from peira.study import learning
 from peira.study.learning import learn, parse_duration
 from peira.study.planning import Study
 from peira.study.run import Run
 from peira.study.table_regressor import TableRegressor
+from peira.study.verdict import clear_winner, ties
 
 FEW = ["LinearRegression", "Ridge"]
 
@@ -350,5 +354,34 @@ def test_columns_of_which_the_model_takes_nothing_may_be_absent(seed):
         given = {name: frame[name] for name in columns if name != "same"}
         given = given if isinstance(frame, dict) else pd.DataFrame(given)
         np.testing.assert_array_equal(model.predict(given), model.predict(columns))
-        with pytest.raises(DataError, match=r"'town' of fit is missing \(1 in all"):
+        with pytest.raises(DataError, match="a column that the model learned from is missing: 'town'"):
             model.predict({name: given[name] for name in ("first", "second")})
+
+
+def test_nothing_ties_with_a_baseline_that_won():
+    """Where the baseline is the best, there is no winner to choose in place of others that are as good."""
+    best, tied = {"status": "ok", "difference": None}, {"status": "ok", "difference": {"clear": False}}
+    mean, ridge = {"method": "MeanRegressor", "baseline": True}, {"method": "Ridge", "baseline": False}
+    assert ties([mean | best, ridge | tied]) == [] and clear_winner([mean | best, ridge | tied]) is None
+    assert ties([ridge | best, mean | tied]) == ["MeanRegressor"]
+
+
+def test_a_short_budget_is_spent_in_one_process(monkeypatch):
+    """One rule for tables and images: below it no process is started, and shares are reckoned for one fit at a time."""
+    X = {"a": np.arange(40.0), "y": np.arange(40.0) % 7}
+    plain = {"source": "t", "task": "regression", "methods": FEW, "trials": 1, "cv": "2", "seed": 0}
+    study = Study({**plain, "target": "y"}, X)
+    shares = []
+    monkeypatch.setattr(learning, "_PATIENCE", 0.0)
+    monkeypatch.setattr(learning, "cpu_count", lambda: 4)
+    monkeypatch.setattr(learning, "evaluate", lambda *_, share=None, until=None: shares.append(share))
+    monkeypatch.setattr(type(study.question), "shares_time", True, raising=False)
+    todo = [(candidate, fold) for candidate in study.candidates for fold in (0, 1)]
+    with limiting(0.9 * learning._STARTING):
+        assert len(list(learning._cells(study, list(todo), -1))) == len(todo)
+    assert shares[0] == pytest.approx(0.9 * learning._STARTING / len(todo), rel=0.05)
+    started = []
+    monkeypatch.setattr(learning, "Parallel", lambda n_jobs, **_: started.append(n_jobs) or iter)
+    with limiting(1.5 * learning._STARTING), contextlib.suppress(AttributeError):  # what stands in has nothing to close
+        list(learning._cells(study, list(todo), -1))
+    assert started == [4]

@@ -7,9 +7,12 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from peira.cli.printing import values
 from peira.study.report import figures, formulas
 from peira.study.report.escaping import breakable, clean, plain, prose, shorten
 from peira.study.report.pages import method_page
+from peira.study.report.sections.data import data
+from peira.study.report.sections.results import errors
 from peira.study.report.svg import Ticks
 
 
@@ -220,3 +223,38 @@ def test_a_formula_stands_on_the_line():
     flat, deep = str(formulas.inline("x")), str(formulas.inline("x_{y_{z}}"))
     depth = [int(re.search(r'class="tex d(\d+)"', html)[1]) for html in (flat, deep)]
     assert depth[0] <= 1 < depth[1]
+
+
+def test_dates_are_told_as_one_reads_them():
+    column = {
+        "name": "day",
+        "kind": "datetime",
+        "summary": {"min": "2021-03-01T00:00:00", "max": "2021-04-02T10:30:00"},
+    }
+    (told,) = data({"data": {"columns": [column]}})["columns"]
+    assert told["numbers"] == [("from", "2021-03-01"), ("to", "2021-04-02 10:30")]
+    rows = [
+        {"row": 1, "observed": 1.0, "predicted": 2.0, "values": {"day": "2021-03-01T00:00:00.000000", "code": "T00:00"}}
+    ]
+    assert errors({"errors": rows})["rows"][0]["values"] == ["2021-03-01", "T00:00"]
+    assert values(column["summary"]) == "2021-03-01 to 2021-04-02 10:30"
+
+
+def test_levels_that_a_summary_leaves_out_are_counted():
+    levels = [[f"K{i}", 1] for i in range(10)]
+    names = [
+        [level["name"] for level in data({"rows": 420, "data": {"columns": [column]}})["columns"][0]["levels"]]
+        for column in (
+            {"name": "id", "unique": 420, "summary": {"levels": levels}},
+            {"name": "few", "unique": 4, "summary": {"levels": levels[:4]}},
+        )
+    ]
+    assert names == [["K0", "K1", "K2", "K3", "416 more"], ["K0", "K1", "K2", "K3"]]
+
+
+def test_whole_numbers_have_no_decimals_where_a_column_is_described():
+    summary = {"min": 1.0, "max": 3.0, "quartiles": [2.0, 3.0, 3.0]}
+    (told,) = data({"data": {"columns": [{"name": "class", "summary": summary}]}})["columns"]
+    assert told["numbers"] == [("least", "1"), ("median", "3"), ("greatest", "3")]
+    (told,) = data({"data": {"columns": [{"name": "age", "summary": summary | {"min": 0.42}}]}})["columns"]
+    assert told["numbers"] == [("least", "0.42"), ("median", "3.00"), ("greatest", "3.00")]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import peira
+from peira.cli.commands import predict
 from peira.core.errors import DataError, ParameterError
 from peira.experience.reading import read
 from peira.experience.sequences import Sequences
@@ -119,6 +120,8 @@ def test_a_series_is_forecast_from_what_came_before(tmp_path):
     model = peira.load(run.path / "models" / run.state["best"])
     X, _ = inputs_for(model, path)
     np.testing.assert_allclose(model.answers(X)["x"], [0.0, 2.0, 4.0])
+    with pytest.raises(DataError, match="intervals of 90 % as they are: leave --interval out"):
+        predict(str(run.path), str(path), output=None, level=0.9, proba=False, skip_damaged=False)
 
 
 def test_folds_of_a_forecast_never_learn_from_what_comes_later():

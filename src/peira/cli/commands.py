@@ -5,6 +5,7 @@ import re
 import sys
 import textwrap
 import webbrowser
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ def learn(
     if dry_run:
         return _plan(source, options, as_json)
     run = run_learn(source, options.pop("target"), **options, resume=resume)
+    profile = run.read_json("data/profile.json")
+    if profile.get("data") is not None:  # of a table, the report says it column by column
+        _tell(profile["notes"])
     summary = _summary(run)
     if as_json:
         printing.print_json(summary)
@@ -64,12 +68,16 @@ def learn(
             raise RequirementNotMetError(f"required {measure} {sign} {bound:g}, reached {value:.6g}")
 
 
-def predict(model: str, source: str, *, output: str | None, level: float | None, proba: bool) -> None:
+def predict(
+    model: str, source: str, *, output: str | None, level: float | None, proba: bool, skip_damaged: bool
+) -> None:
     """``peira predict``: a csv with what the model says of each row or image, in their order."""
     if output is not None and Path(output).exists():
         raise FileExistsError(f"{output} exists already, and nothing is overwritten")
     fitted = load(model)
-    table, beside = inputs_for(fitted, source)
+    table, beside = inputs_for(fitted, source, skip_damaged=skip_damaged)
+    if fitted.card.data != "table":
+        _tell(getattr(table, "notes", ()))
     if hasattr(fitted, "answers"):  # without a target there may be more, or something else, to say than a prediction
         columns = {name: values.tolist() for name, values in fitted.answers(table).items()}
     else:
@@ -83,6 +91,8 @@ def predict(model: str, source: str, *, output: str | None, level: float | None,
         probs = fitted.predict_proba(table)
         columns |= {f"p({label})": probs[:, c].tolist() for c, label in enumerate(fitted.classes_.tolist())}
     if level is not None:
+        if "forecasting" in fitted.card.tasks:
+            raise DataError("forecasts come with their intervals of 90 % as they are: leave --interval out")
         if not hasattr(fitted, "interval"):
             raise DataError(
                 f"{type(fitted).__name__} predicts no numbers, and only they have an interval"
@@ -151,6 +161,12 @@ def diagnose(path: str, *, as_json: bool) -> None:
 
 
 # ---------------------------------------------------------------------- what is printed
+
+
+def _tell(notes: Iterable[str]) -> None:
+    """What was found and decided in reading, on stderr."""
+    for text in notes:
+        printing.note(f"  {text}")
 
 
 def _summary(run: Run) -> dict[str, Any]:

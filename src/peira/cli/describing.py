@@ -20,14 +20,11 @@ from ..experience.reading import read
 from ..experience.roles import infer_roles
 from ..study.image_material import open_images_source
 from ..study.material import Material, items
-from ..study.report.figures import interval, measured
-from ..study.run import Run
 from ..study.sequence_material import open_sequences_source
 from ..study.text_material import open_text_source
 from . import printing
 
 _LABELS = 100
-_EFFECTS = 20
 
 
 def methods(name: str | None, *, task: str | None, as_json: bool) -> None:
@@ -109,31 +106,6 @@ def _items(material: Material, as_json: bool) -> None:
     console.print(grid)
     if len(profile["labels"]) > _LABELS:
         console.print(f"and {len(profile['labels']) - _LABELS} more labels (all of them with --json)")
-
-
-def explain(path: str, *, as_json: bool) -> None:
-    """``peira explain``: which columns the winner of a run relies on, and how it weighs them."""
-    run = Run.open(path)
-    report = run.read_json("report.json")
-    told = report.get("explanation") or {}
-    if as_json:
-        return printing.print_json(told)
-    console = printing.console()
-    for part, figure, what, between in (
-        ("importance", "mean", f"what shuffling it costs in {run.state['measure_title']}", "least to most"),
-        ("coefficients", "value", "coefficient", "95 % interval"),
-    ):
-        if rows := told.get(part):
-            grid = printing.grid("column", what, between)
-            for row in rows[:_EFFECTS]:
-                ends = [row["low"], row["high"]]
-                grid.add_row(printing.cell(row["name"]), measured(row[figure], ends), interval(ends))
-            console.print(grid)
-            if len(rows) > _EFFECTS:
-                console.print(f"and {len(rows) - _EFFECTS} more (all of them with --json)")
-    absent = report.get("absent", {}).get("explanation", "This run explains nothing about columns.")
-    if note := told.get("note") or ("" if told else absent):
-        console.print(Text(printable(note)))
 
 
 def doctor(*, as_json: bool) -> None:

@@ -29,6 +29,13 @@ Source = Annotated[
 Target = Annotated[
     str | None, typer.Option("-y", "--target", help="The column to predict (of images in npz: the array of labels).")
 ]
+SkipDamaged = Annotated[
+    bool,
+    typer.Option(
+        "--skip-damaged",
+        help="Of a folder of images or recordings: leave out files that cannot be used, and say which.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -121,6 +128,7 @@ def learn(
     time: Annotated[str | None, typer.Option(help="Of a long table: the column that orders the rows.")] = None,
     horizon: Annotated[int | None, typer.Option(min=1, help="Of a forecast: how many steps ahead.")] = None,
     unit: Annotated[str | None, typer.Option(help="Of a text: characters, words, spaces or subwords.")] = None,
+    skip_damaged: SkipDamaged = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -131,7 +139,8 @@ def learn(
         source=source, target=target, task=task.value, measure=measure, methods=methods, budget=budget, trials=trials,
         cv=cv, test=test, seed=seed, jobs=jobs, output=output, resume=resume, require=require or [], kinds=kind or [],
         costs=cost or [], calibration=None if calibrate is None else calibrate.value, judge=judge,
-        sequence=sequence, time=time, horizon=horizon, unit=unit, dry_run=dry_run, as_json=json,
+        sequence=sequence, time=time, horizon=horizon, unit=unit, skip_damaged=skip_damaged,
+        dry_run=dry_run, as_json=json,
     )  # fmt: skip
 
 
@@ -144,11 +153,12 @@ def predict(
         float | None, typer.Option(help="Also give the interval that holds this share of new targets.")
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities of each label (classification).")] = False,
+    skip_damaged: SkipDamaged = False,
 ) -> None:
     """Say of each row or image what the model says of it: the target, a cluster, a score, a code."""
     from . import commands
 
-    commands.predict(model, source, output=output, level=interval, proba=proba)
+    commands.predict(model, source, output=output, level=interval, proba=proba, skip_damaged=skip_damaged)
 
 
 @app.command()
@@ -189,11 +199,33 @@ def diagnose(run: Annotated[str, typer.Argument(metavar="RUN", show_default=Fals
 
 
 @app.command()
-def explain(run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)], json: AsJson = False) -> None:
-    """Show which columns a run's winner relies on, and how it weighs them."""
-    from . import describing
+def explain(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run or a stored model.", show_default=False)],
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A table whose predictions are explained. Left out: what the report of the run says, or with --row a "
+            "row of the run's own data.",
+            show_default=False,
+        ),
+    ] = None,
+    row: Annotated[
+        int | None,
+        typer.Option(min=1, help="Explain the prediction for this row alone; rows are counted from 1, without a head."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", help="Folder for words, table and picture (default: in the folder explain of the run)."
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Show which columns a model relies on, or why one row gets its prediction."""
+    from . import explaining
 
-    describing.explain(run, as_json=json)
+    explaining.explain(model, source, row=row, output=output, as_json=json)
 
 
 @app.command()

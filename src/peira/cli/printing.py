@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from ..core.text import printable
-from ..study.report.figures import interval, measured, number
+from ..study.report.figures import interval, measured, moment, number
 from ..study.report.sections.common import grouped
 from ..study.run import Run, plain
 
@@ -90,4 +90,5 @@ def values(summary: dict[str, Any]) -> str:
     if summary.get("min") is None:
         return ""
     low, high = summary["min"], summary["max"]
-    return f"{number(low)} to {number(high)}" if isinstance(low, int | float) else f"{low} to {high}"
+    show = moment if isinstance(low, str) else number
+    return f"{show(low)} to {show(high)}"

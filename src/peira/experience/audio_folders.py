@@ -187,7 +187,7 @@ def _judge(found: Found, bad: list[tuple[str, str]], skip_damaged: bool) -> None
     if bad and not skip_damaged:
         raise DataError(
             f"{len(bad)} of {len(found.paths) + len(found.strangers)} sound files in {found.where} cannot be used: "
-            f"{listed(bad)}; mend or remove them, or leave them out with skip_damaged=True"
+            f"{listed(bad)}; mend or remove them, or leave them out: --skip-damaged, in Python skip_damaged=True"
         )
     if len(bad) - len(found.strangers) >= len(found.paths):
         raise DataError(f"not one of the files in {found.where} is sound that can be used: {listed(bad)}")

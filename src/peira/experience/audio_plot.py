@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from peira.core.axes import axes_for
 from peira.core.errors import DataError, ParameterError
 
 from .audio import Audio
@@ -40,10 +41,7 @@ def plot_spectrogram(audio: Audio, ax: Any = None, kind: str = "mel") -> Any:
     n_fft = max(256, 1 << (round(0.04 * audio.rate) - 1).bit_length())  # fine enough for narrow bands
     bands = {"n_mels": BANDS} if kind == "mel" else {}
     db = audio[0].features(kind, n_fft=n_fft, win_length=n_fft, **bands).values.T
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(7, 3), layout="constrained").add_subplot()
+    ax = axes_for(ax, 7, 3)
     top = _mel(audio.rate / 2) if kind == "mel" else audio.rate / 2
     drawn = ax.imshow(db, origin="lower", aspect="auto", extent=(0, audio.seconds[0], 0, top), interpolation="nearest")
     if kind == "mel":

@@ -183,6 +183,11 @@ class DesignMatrix(Transformer):
         names = [f"{name}{label}" for name, e in zip(given, self._encoders(), strict=True) for label in e.labels()]
         return np.array(["intercept", *names] if self.intercept else names, object)
 
+    def get_origins(self) -> list[str]:
+        """For each column of the design matrix, the name of the column that it was made from; "" for the ones."""
+        check_is_fitted(self)
+        return [""] * self.intercept + [e.name for e in self._encoders() for _ in e.labels()]
+
     def unknown_levels(self, X: Any) -> dict[str, dict[str, int]]:
         """Words that ``fit`` gave no column of their own, with their counts, by the column that holds them.
 
@@ -210,6 +215,9 @@ class DesignMatrix(Transformer):
             column = table[name]
             kind, reason = self._kind(name, table, named)
             if kind == "constant":
+                if reason == "declared":  # most often because infer_roles saw it in these very rows
+                    seen_as, seen_why = kind_of(name, column, summarise(column))
+                    reason = seen_why if seen_as == "constant" else "it is taken for constant"
                 encoders[name] = Dropped(name, reason, _only_value(column))
                 continue
             if kind in ("identifier", "text", "ignored"):

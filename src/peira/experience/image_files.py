@@ -152,7 +152,8 @@ def _judge(found: Found, bad: list[tuple[str, str]], skip_damaged: bool) -> None
     if bad and not skip_damaged:
         raise DataError(
             f"{len(bad)} of {len(found.paths) + len(found.strangers)} files in {found.where} cannot be used: "
-            f"{_listed(bad)}; mend or remove them, or leave them out by read_images(folder, skip_damaged=True)"
+            f"{_listed(bad)}; mend or remove them, or leave them out: "
+            "--skip-damaged, in Python read_images(folder, skip_damaged=True)"
         )
     if len(bad) - len(found.strangers) >= len(found.paths):
         raise DataError(f"not one of the files in {found.where} is a picture that can be used: {_listed(bad)}")

@@ -34,8 +34,8 @@ def labels_from_table(found: Found, path: Path, target: str | None, skip_damaged
     if without and not skip_damaged:
         raise DataError(
             f"{len(without)} of {len(found.names)} pictures in {found.where} have no label in {where}: "
-            f"{_some(without)}; add rows for them, or leave them out with "
-            "skip_damaged=True"
+            f"{_some(without)}; add rows for them, or leave them out: "
+            "--skip-damaged, in Python skip_damaged=True"
         )
     if without:
         found.notes.append(f"left out, because they have no label: {_some(without)}")

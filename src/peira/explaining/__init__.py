@@ -2,5 +2,6 @@
 
 from .coefficients import bootstrap_coefficients
 from .permutation import permutation_importance
+from .shapley import Shares, shapley_values
 
-__all__ = ["bootstrap_coefficients", "permutation_importance"]
+__all__ = ["Shares", "bootstrap_coefficients", "permutation_importance", "shapley_values"]

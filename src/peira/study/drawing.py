@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -118,6 +119,35 @@ def bars(values: Sequence[float], low: Sequence[float], high: Sequence[float], n
     axes.set_xlim(-0.5, len(values) - 0.5)
     axes.set_ylabel(axis)
     return _png(figure)
+
+
+def shares(names: Sequence[str], values: Sequence[float], base: float, axis: str, *, count: int = 15) -> bytes:
+    """How the shares of columns lead from a mean to a prediction, the largest first; a PNG.
+
+    Beyond ``count`` columns, the last bar is what all the others add together.
+    """
+    names, values = list(names), list(values)
+    if len(names) > count:
+        names = [*names[: count - 1], f"{len(names) - count + 1} other columns"]
+        values = [*values[: count - 1], sum(values[count - 1 :])]
+    ends = base + np.cumsum(values)
+    starts = np.r_[base, ends[:-1]]
+    figure, axes = _canvas(7.2, 1.0 + 0.3 * len(names))
+    rows = np.arange(len(names))
+    axes.barh(rows, values, left=starts, height=0.62, color=[COLOURS[0] if v > 0 else COLOURS[1] for v in values])
+    axes.vlines(ends[:-1], rows[:-1] - 0.31, rows[1:] + 0.31, color=COLOURS[5], linewidth=0.6)
+    for x, word in ((base, "mean"), (ends[-1], "here")):
+        axes.axvline(x, color=COLOURS[5], linewidth=0.8, linestyle=":")
+        axes.text(x, -0.75, word, fontsize=8, color=COLOURS[5], ha="center", va="bottom")
+    axes.set_yticks(rows, [name if len(name) <= 32 else f"{name[:31]}…" for name in names], parse_math=False)
+    axes.set_ylim(len(names) - 0.5, -0.6)
+    low, high = min(*ends, base), max(*ends, base)
+    pad = 0.04 * (high - low) or 0.1 * abs(base) or 1.0
+    axes.set_xlim(low - pad, high + pad)
+    axes.set_xlabel(axis, parse_math=False, fontsize=8)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a name in letters that the font lacks: the table has it
+        return base64.b64decode(_png(figure))
 
 
 def _canvas(width: float, height: float, *, bare: bool = False) -> tuple[Any, Any]:

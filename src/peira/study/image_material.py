@@ -30,15 +30,24 @@ class ImageMaterial(ItemsMaterial):
         What the labels are called.
     asked : str, optional
         Where the labels were said to be.
+    skip_damaged : bool, default False
+        Whether files that cannot be used are left out.
     """
 
     data = "images"
     item = "image"
 
     def __init__(
-        self, images: Images, labels: np.ndarray | None, notes: Sequence[str], target: str, asked: str | None = None
+        self,
+        images: Images,
+        labels: np.ndarray | None,
+        notes: Sequence[str],
+        target: str,
+        asked: str | None = None,
+        skip_damaged: bool = False,
     ) -> None:
         self.X, self.labels, self.notes, self.target, self.asked = images, labels, list(notes), target, asked
+        self.skip_damaged = skip_damaged
         self._marks = [hashlib.blake2b(pixels.tobytes(), digest_size=16).digest() for pixels in images.pixels]
         self.repeated = len(self._marks) - len(set(self._marks))
 
@@ -79,7 +88,7 @@ class ImageMaterial(ItemsMaterial):
         }
 
     def again(self, source: Any, target: str) -> tuple[Any, np.ndarray]:
-        images, labels = images_like(source, list(self.X.shape[1:]), self.asked)
+        images, labels = images_like(source, list(self.X.shape[1:]), self.asked, skip_damaged=self.skip_damaged)
         if labels is None:
             raise DataError(f"the images of {source} have no labels to compare answers with")
         return images, labels
@@ -91,9 +100,10 @@ class ImageMaterial(ItemsMaterial):
         return drawn(self.X, rows)
 
     def recipe(self, verb: str, source: str) -> str:
+        skip = ", skip_damaged=True" if self.skip_damaged else ""
         return (
             "from peira.experience.images import read_images\n"
-            f"images, labels, notes = read_images({source!r})\nmodel.{verb}(images)"
+            f"images, labels, notes = read_images({source!r}{skip})\nmodel.{verb}(images)"
         )
 
     # ------------------------------------------------------------------ the report
@@ -132,25 +142,28 @@ def open_images_source(source: Any, config: dict[str, Any]) -> ImageMaterial | N
     ----------
     source : path, Images, or pair of images and labels
     config : dict
-        The arguments of `learn`: "target" is where the labels are, if the source does not say it.
+        The arguments of `learn`: "target" is where the labels are, if the source does not say it; "skip_damaged".
     """
-    labels, asked = None, config.get("target")
+    labels, asked, skip_damaged = None, config.get("target"), bool(config.get("skip_damaged"))
     if isinstance(source, tuple) and len(source) == 2 and looks_like_images(source[0]):
         source, labels = source
         labels = np.asarray(labels)
     if not looks_like_images(source):
         return None
-    images, found, notes = read_images(source, asked if labels is None else None)
+    images, found, notes = read_images(source, asked if labels is None else None, skip_damaged=skip_damaged)
     labels = found if labels is None else labels
     if labels is not None and labels.shape != (len(images),):
         raise DataError(
             f"there are {len(images)} images, and labels of shape {labels.shape}: expected one for each image"
         )
     folder = isinstance(source, str | Path) and Path(source).expanduser().is_dir()
-    return ImageMaterial(images, labels, notes, asked or ("class" if folder and _is_text(labels) else "label"), asked)
+    target = asked or ("class" if folder and _is_text(labels) else "label")
+    return ImageMaterial(images, labels, notes, target, asked, skip_damaged)
 
 
-def images_like(source: Any, shape: list[int], target: str | None = None) -> tuple[Images, np.ndarray | None]:
+def images_like(
+    source: Any, shape: list[int], target: str | None = None, *, skip_damaged: bool = False
+) -> tuple[Images, np.ndarray | None]:
     """Images of a source in the size that a model has learned from, and their labels if there are any."""
     labels = None
     if isinstance(source, tuple) and len(source) == 2:
@@ -160,7 +173,7 @@ def images_like(source: Any, shape: list[int], target: str | None = None) -> tup
     if not looks_like_images(source):
         raise DataError(f"{source} holds no images, and images of {shape[0]} x {shape[1]} pixels are expected")
     H, W, C = shape
-    images, found, _ = read_images(source, target, size=(H, W), channels=C)
+    images, found, _ = read_images(source, target, size=(H, W), channels=C, skip_damaged=skip_damaged)
     return images, found if labels is None else np.asarray(labels)
 
 

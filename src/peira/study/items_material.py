@@ -25,6 +25,8 @@ class ItemsMaterial(Material):
     notes: list[str]
     task: str = "classification"
     """What is asked of it, as the study decided."""
+    of_files: bool = True
+    """Whether each item may lie in a file of its own, which may be damaged."""
 
     @abstractmethod
     def drawn(self, rows: Any) -> list[str]:

@@ -44,8 +44,7 @@ _STDIN = Path("data") / "stdin"
 SEARCHED = 0.7
 """Share of a budget for the search where it is dealt out among fits; the rest is for the last fit."""
 _PATIENCE = 8.0  # seconds of work from which on starting processes costs less than it saves
-_STARTING = 20.0  # seconds that a budget must have left for starting processes to pay
-_SHORT = 60.0  # seconds of a budget that starting processes could use up
+_STARTING = 30.0  # seconds that a budget must have left for starting processes to pay
 
 
 def learn(
@@ -71,6 +70,7 @@ def learn(
     time: str | None = None,
     horizon: int | None = None,
     unit: str | None = None,
+    skip_damaged: bool = False,
     progress: bool = True,
 ) -> Run:
     """Compare every suitable method on a table, on images or on sequences, and report.
@@ -127,6 +127,9 @@ def learn(
     unit : "characters", "words", "spaces" or "subwords", optional
         Of a text: what a symbol is; characters by default. "spaces" takes what stands between spaces as it is;
         "subwords" are learned from the text, and judged in bits per character.
+    skip_damaged : bool, default False
+        Of a folder of images or recordings: leave out files that are damaged, of no known kind or without a label, and
+        say which, instead of refusing the folder.
     progress : bool, default True
         Show on stderr how far it is.
 
@@ -159,13 +162,7 @@ def learn(
         run.cut_torn_line("trials.jsonl")
         run.cut_torn_line("events.jsonl")
         config = run.config
-        if config["source"] == _FRAME:
-            raise UnreadableError(f"{run.path} was made from a frame in memory, which is gone; run learn again")
-        study = Study(config, run.path / _STDIN if config["source"] == "-" else config["source"])
-        if study.digest != run.state.get("data_sha256"):
-            raise DataError(
-                f"{config['source']} has changed since {run.path} was begun; run learn again into another folder"
-            )
+        study = reopened(run)
     else:
         config = {
             "source": str(source) if isinstance(source, str | Path) else _FRAME,
@@ -186,6 +183,7 @@ def learn(
             "time": time,
             "horizon": horizon,
             "unit": unit,
+            "skip_damaged": skip_damaged or None,
         }
         stdin = read_bytes("-", text=True) if config["source"] == "-" else None
         study = Study(config, source if stdin is None else io.BytesIO(stdin))
@@ -209,6 +207,25 @@ def learn(
         cells = _search(study, run, jobs)
         finish(study, run, cells, further)
     return run
+
+
+def reopened(run: Run) -> Study:
+    """What a run learns from, read anew from where it lay.
+
+    Raises
+    ------
+    UnreadableError
+        If it was a frame in memory.
+    DataError
+        If it is gone, or holds other values than it did.
+    """
+    source = run.config["source"]
+    if source == _FRAME:
+        raise UnreadableError(f"{run.path} was made from a frame in memory, which is gone; run learn again")
+    study = Study(run.config, run.path / _STDIN if source == "-" else source)
+    if study.digest != run.state.get("data_sha256"):
+        raise DataError(f"{source} has changed since {run.path} was begun; run learn again into another folder")
+    return study
 
 
 def _search(study: Study, run: Run, jobs: int) -> list[Cell]:
@@ -273,17 +290,21 @@ def _cells(study: Study, todo: list[tuple[Candidate, int]], jobs: int) -> Iterat
     began = clock.monotonic()
     deadline = clock.time() + time_left()
     shares = study.question.shares_time and deadline < math.inf
-    processes = jobs if jobs != -1 else 1 if shares and time_left() < _SHORT else cpu_count()
+    processes = cpu_count() if jobs == -1 else jobs
+    long = any(c.cls.card.data != "table" for c, _ in todo)  # nets: there is nothing to wait and see
+    patience = 0.0 if long else _PATIENCE
+
+    def here() -> bool:
+        """Whether the next cell is evaluated in this process: further ones have yet to pay, or cannot any more."""
+        waits = clock.monotonic() - began < patience or time_left() < _STARTING
+        return processes == 1 or (jobs == -1 and waits)
 
     def share(left: int) -> float | None:
         """Seconds for the next of so many fits: what others leave of theirs is dealt out anew."""
-        return max(1.0, (deadline - clock.time()) * min(processes, left) / left) if shares else None
+        at_once = 1 if here() else min(processes, left)
+        return max(1.0, (deadline - clock.time()) * at_once / left) if shares else None
 
-    long = any(c.cls.card.data != "table" for c, _ in todo)  # nets: there is nothing to wait and see
-    patience = 0.0 if long else _PATIENCE
-    while todo and (
-        processes == 1 or (jobs == -1 and (clock.monotonic() - began < patience or time_left() < _STARTING))
-    ):
+    while todo and here():
         if reason_to_stop():
             return
         yield evaluate(*arguments(*todo.pop(0)), share=share(len(todo) + 1))

@@ -23,7 +23,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..core import Method, Transformer, UnreadableError, param
-from ..core.errors import DataError
+from ..core.errors import DataError, closest
 from ..core.inputs import column_names, is_frame
 from ..core.registry import get_method
 from ..core.tasks import TASKS
@@ -91,8 +91,15 @@ class TableModel(Method):
 
     def numbers(self, X: Any) -> np.ndarray:
         """What the method sees of these rows, of shape (N, D')."""
+        return self.expand(self.designed(X))
+
+    def designed(self, X: Any) -> np.ndarray:
+        """The columns of these rows as numbers, before basis functions: each column of X by itself."""
         check_is_fitted(self)
-        Z = np.asarray(self.design_.transform(self._known_columns(_on_host(X))))
+        return np.asarray(self.design_.transform(self._known_columns(_on_host(X))))
+
+    def expand(self, Z: np.ndarray) -> np.ndarray:
+        """What the method sees of rows that `designed` gave."""
         if self.basis_ is None:
             return Z
         numeric = self._numeric()
@@ -148,7 +155,15 @@ class TableModel(Method):
         given = list(X) if isinstance(X, Mapping) else column_names(X)
         if known is None or given is None:
             return X
-        absent = {p["name"] for p in self.design_.plans_ if p["kind"] == "dropped"}.difference(given)
+        idle = {p["name"] for p in self.design_.plans_ if p["kind"] == "dropped"}
+        lacking = [name for name in known if name not in idle and name not in given]
+        if lacking and isinstance(X, Table | Mapping):
+            shown = ", ".join(map(repr, lacking[:8])) + (f" and {len(lacking) - 8} more" if len(lacking) > 8 else "")
+            raise DataError(
+                f"{'a column' if len(lacking) == 1 else f'{len(lacking)} columns'} that the model learned from "
+                f"{'is' if len(lacking) == 1 else 'are'} missing: {shown}; {closest(lacking[0], given)}"
+            )
+        absent = idle.difference(given)
         if absent:
             table = Table.of(X)
             blank = dict.fromkeys(absent, np.full(len(table), np.nan))

@@ -59,6 +59,7 @@ MEANT = dict.fromkeys(("kinds", "judge", "calibration"), "tables") | {
     "horizon": "forecasts",
     "unit": "texts",
     "test": "tasks with a target",
+    "skip_damaged": "folders of images or recordings",
 }
 """What options are for."""
 
@@ -137,6 +138,8 @@ class Study:
         """What is asked of the things in a container; how many numbers each of them is."""
         self.material = material
         self._without(f"{material.item}s", "kinds", "judge", "calibration", "horizon", "unit")
+        if not material.of_files:
+            self._without("a table", "skip_damaged")
         offered = [name for name, asked in OF_ITEMS.items() if material.data in asked.models]
         if self.task != "auto" and get_task(self.task).name not in offered:
             raise DataError(f"{self.task} of {material.item}s is not there yet; there is {', '.join(offered)}")
@@ -157,6 +160,7 @@ class Study:
     def _ask_of_text(self, material: TextMaterial) -> int:
         """What is asked of texts."""
         self._without("texts", "kinds", "judge", "calibration", "costs", "sequence", "time", "horizon", "test")
+        self._without("texts", "skip_damaged")
         self.material, self.task, self.target, self.kinds = material, "language", None, {}
         self.question = LanguageModelling(
             len(material.X), len(material.X.values), material.symbols.removesuffix("s"), material.cut, self.config
@@ -165,7 +169,7 @@ class Study:
 
     def _ask_of_series(self, material: SeriesMaterial | TaggedMaterial | StatesMaterial) -> int:
         """What is asked of series: how they go on, or which label, or which hidden state, each step has."""
-        self._without("series", "kinds", "judge", "calibration", "costs", "unit", "test")
+        self._without("series", "kinds", "judge", "calibration", "costs", "unit", "test", "skip_damaged")
         self.material, self.target, self.kinds = material, None, {}
         if isinstance(material, SeriesMaterial):
             self.task = "forecasting"
@@ -184,11 +188,12 @@ class Study:
         """Refuse options that mean nothing for what is learned from."""
         for option in options:
             if self.config.get(option):
-                raise ParameterError(f"--{option} is for {MEANT[option]}, and {self.config['source']} holds {what}")
+                said = option.replace("_", "-")
+                raise ParameterError(f"--{said} is for {MEANT[option]}, and {self.config['source']} holds {what}")
 
     def _ask_of_table(self, table: Table) -> int:
         """What is asked of the rows of a table; how many columns of numbers it becomes."""
-        self._without("tables", "sequence", "time", "horizon", "unit")
+        self._without("tables", "sequence", "time", "horizon", "unit", "skip_damaged")
         config = self.config
         target = config.get("target") or table.suggested_target
         kinds = json.loads(config["kinds"]) if config.get("kinds") else {}
@@ -258,8 +263,8 @@ def _only_one(table: Table, target: Any) -> None:
     raise DataError(
         f"a study learns one target, and -y names {len(names)} columns: learn one at a time, as -y {names[0]} "
         f"{' '.join(f'--kind {name}=ignored' for name in names[1:])}, or the others would be inputs. In Python, "
-        "MLPClassifier().fit(X, Y) learns sets of labels (columns of 0s and 1s) together, and MLPRegressor or Ridge "
-        "several numbers"
+        "methods of the task multilabel (peira methods --task multilabel) learn sets of labels (columns of 0s and 1s) "
+        "together, and MLPRegressor or Ridge several numbers"
     )
 
 

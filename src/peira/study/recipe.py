@@ -52,6 +52,7 @@ def reproduce(outcome: Any) -> dict[str, Any]:
     words += [
         w for true, said, cost in json.loads(config.get("costs") or "[]") for w in ("--cost", f"{true}:{said}={cost:g}")
     ]
+    words += ["--skip-damaged"] if config.get("skip_damaged") else []
     words += ["--calibrate", config["calibration"]] if config.get("calibration") else []
     return {
         "command": shlex.join(["peira", "learn", config["source"], *words]),

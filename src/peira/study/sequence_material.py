@@ -42,6 +42,8 @@ class SequenceMaterial(ItemsMaterial):
         How a further source is read: ``{"sequence", "time", "columns"}``, or ``{"features"}`` of recordings.
     shown : Sequences, optional
         What the report draws of them, in place of ``X``.
+    skip_damaged : bool, default False
+        Whether recordings that cannot be used are left out.
     """
 
     data = "sequences"
@@ -55,12 +57,15 @@ class SequenceMaterial(ItemsMaterial):
         target: str,
         reading: dict[str, Any],
         shown: Sequences | None = None,
+        skip_damaged: bool = False,
     ) -> None:
+        self.skip_damaged = skip_damaged
         self._shown = X if shown is None else shown
         self.X, self.labels, self.notes, self.target, self.reading = X, labels, list(notes), target, reading
         self._marks = [hashlib.blake2b(part.tobytes(), digest_size=16).digest() for part in X]
         self.repeated = len(self._marks) - len(set(self._marks))
-        if "features" in reading:
+        self.of_files = "features" in reading
+        if self.of_files:
             self.item = "recording"  # type: ignore[misc]
 
     @property
@@ -99,7 +104,7 @@ class SequenceMaterial(ItemsMaterial):
         }
 
     def again(self, source: Any, target: str) -> tuple[Any, np.ndarray]:
-        X, labels = sequences_like(source, self.reading, target)
+        X, labels = sequences_like(source, self.reading, target, skip_damaged=self.skip_damaged)
         if labels is None:
             raise DataError(f"the {self.item}s of {source} have no labels to compare answers with")
         return X, labels
@@ -120,9 +125,10 @@ class SequenceMaterial(ItemsMaterial):
         return [strip((part - mean) / scale) for part in self._shown[np.asarray(rows, dtype=np.intp)]]
 
     def recipe(self, verb: str, source: str) -> str:
+        skip = ", skip_damaged=True" if self.skip_damaged else ""
         return (
             "from peira.study.sequence_material import sequences_like\n"
-            f"sequences, labels = sequences_like({source!r}, model.reading_)\nmodel.{verb}(sequences)"
+            f"sequences, labels = sequences_like({source!r}, model.reading_{skip})\nmodel.{verb}(sequences)"
         )
 
     def sections(self, outcome: Any) -> dict[str, Any]:
@@ -221,11 +227,11 @@ def open_sequences_source(source: Any, config: dict[str, Any]) -> SequenceMateri
 
 
 def sequences_like(
-    source: Any, reading: dict[str, Any], target: str | None = None
+    source: Any, reading: dict[str, Any], target: str | None = None, *, skip_damaged: bool = False
 ) -> tuple[Sequences, np.ndarray | None]:
     """Sequences of a further source, read as those that a model has learned from, and their labels if there are any."""
     if "features" in reading:
-        audio, labels = read_audio(Path(source).expanduser())
+        audio, labels = read_audio(Path(source).expanduser(), skip_damaged=skip_damaged)
         audio = audio if audio.rate == reading["rate"] else audio.resampled(reading["rate"])
         return audio.features(reading["features"]), labels
     table = read(source)
@@ -235,8 +241,10 @@ def sequences_like(
 
 
 def _recordings(folder: Path, config: dict[str, Any]) -> SequenceMaterial:
-    audio, labels = read_audio(folder.expanduser())
+    skip_damaged = bool(config.get("skip_damaged"))
+    audio, labels = read_audio(folder.expanduser(), skip_damaged=skip_damaged)
     X = audio.features(FEATURES)
     notes = [*audio.notes, f"each recording is seen as {X.values.shape[1]} {FEATURES} coefficients a step"]
     reading = {"features": FEATURES, "rate": int(audio.rate)}
-    return SequenceMaterial(X, labels, notes, config.get("target") or "class", reading, audio.features("mel"))
+    target, shown = config.get("target") or "class", audio.features("mel")
+    return SequenceMaterial(X, labels, notes, target, reading, shown, skip_damaged)

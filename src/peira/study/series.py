@@ -75,13 +75,16 @@ def series_of(
         absent = missing_in(table[name])
         if absent.any():
             raise DataError(
-                f"the column {name!r} is missing in {int(absent.sum())} rows, first row {int(absent.argmax())}: it "
-                "says where a row belongs; fill it, or leave those rows out"
+                f"the column {name!r} is missing in {int(absent.sum())} rows, first row "
+                f"{table.rows[absent.argmax()]}: it says where a row belongs; fill it, or leave those rows out"
             )
     N, notes = len(table), []
     codes, ids = np.zeros(N, dtype=np.int64), np.array(["series"], dtype=object)
     if sequence is not None:
-        found, first, codes = np.unique(table[sequence].astype(str), return_index=True, return_inverse=True)
+        said = table[sequence]
+        if said.dtype.kind == "f" and (said == np.floor(said)).all() and np.abs(said).max(initial=0) < 2**53:
+            said = said.astype(np.int64)  # a number that is a name is written as one writes it: 3, not 3.0
+        found, first, codes = np.unique(said.astype(str), return_index=True, return_inverse=True)
         place = np.argsort(np.argsort(first))  # in the order in which they appear
         codes, ids = place[codes], found[np.argsort(first)]
     if time is None:
@@ -108,6 +111,11 @@ def series_of(
         left = [name for name in table.names if name not in (sequence, time, *without)]
         columns = [name for name in left if table[name].dtype.kind in "fiub"]
         words = [name for name in left if name not in columns]
+        counters = [name for name in columns if _counts(table[name][order], codes[order])]
+        if counters and (len(counters) < len(columns) or (symbols and len(words) == 1)):
+            columns = [name for name in columns if name not in counters]
+            why = "it only counts" if len(counters) == 1 else "they only count"
+            notes.append(f"left out, because {why} the rows: {', '.join(map(repr, counters))}")
         if symbols and not columns and len(words) == 1:
             columns = words
         elif words:
@@ -127,6 +135,12 @@ def series_of(
     values = np.column_stack([table[name] if symbolic else table[name].astype(np.float64) for name in columns])[order]
     lengths = np.bincount(codes, minlength=len(ids))
     return Series(Sequences(values, lengths, columns, ids), order, times, notes)
+
+
+def _counts(column: np.ndarray, owners: np.ndarray) -> bool:
+    """Whether a column goes up by one from step to step of each sequence: numbers of rows, and no series."""
+    ahead = np.diff(column.astype(np.float64))[owners[1:] == owners[:-1]]
+    return len(ahead) > 1 and bool((ahead == 1).all())
 
 
 def _as_dates(stamps: np.ndarray) -> np.ndarray:

@@ -221,7 +221,12 @@ def procedure(
 
 
 def ties(rows: list[dict[str, Any]]) -> list[str]:
-    """Methods that cannot be told from the best: the interval of the difference holds zero."""
+    """Methods that cannot be told from the best: the interval of the difference holds zero.
+
+    None where the best is the baseline: nothing was won, and there is nothing to choose among.
+    """
+    if rows[0]["baseline"]:
+        return []
     return [row["method"] for row in rows if row.get("difference") and not row["difference"]["clear"]]
 
 

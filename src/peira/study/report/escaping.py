@@ -19,7 +19,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from peira.study.report.figures import number, real
+from peira.study.report.figures import moment, number, real
 
 __all__ = ["LIMIT", "breakable", "clean", "escape", "finalize", "named", "plain", "policy", "prose", "shorten"]
 
@@ -86,7 +86,7 @@ def breakable(name: Any) -> Markup:
 
 
 def plain(value: Any, limit: int = 120) -> str:
-    """Any JSON value in words: numbers as figures, truth as yes or no, lists and tables in one line."""
+    """Any JSON value in words: numbers as figures, truth as yes or no, dates as days, lists and tables in one line."""
     if value is None:
         return "—"
     if isinstance(value, bool):
@@ -99,7 +99,7 @@ def plain(value: Any, limit: int = 120) -> str:
         return clean(", ".join(f"{clean(k, 40)}: {plain(v, 40)}" for k, v in list(value.items())[:12]), limit)
     if isinstance(value, list | tuple):
         return clean(", ".join(plain(v, 40) for v in value[:12]) + (", …" if len(value) > 12 else ""), limit)
-    return clean(value, limit)
+    return clean(moment(value) if isinstance(value, str) else value, limit)
 
 
 def finalize(value: Any) -> Any:

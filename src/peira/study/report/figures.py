@@ -8,6 +8,7 @@ without an interval gets four significant digits. What is not a finite number is
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "array", "at", "bounds", "count", "decimals", "duration", "interval", "measured", "number", "percent",
+    "array", "at", "bounds", "count", "decimals", "duration", "interval", "measured", "moment", "number", "percent",
     "real", "signed",
 ]  # fmt: skip
 
@@ -23,6 +24,7 @@ DASH = "—"
 _DRAWABLE = 1e150
 _ROUNDING = 1e-12
 """Half width of an interval, as a share of its ends, up to which it is one of rounding errors."""
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(\.\d+)?")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -168,3 +170,18 @@ def duration(seconds: Any) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(round(x / 60), 60)
     return f"{at(hours, 0)} h {minutes} min" if minutes else f"{at(hours, 0)} h"
+
+
+def moment(text: str) -> str:
+    """A date as one reads it: no clock at midnight, no seconds where there are none; other text as it is.
+
+    >>> moment("2021-03-01T00:00:00.000000"), moment("2021-03-01T10:30:00"), moment("2021-03-01T10:30:05.250000")
+    ('2021-03-01', '2021-03-01 10:30', '2021-03-01 10:30:05.25')
+    """
+    if not (found := _MOMENT.fullmatch(text)):
+        return text
+    day, clock, seconds, rest = found.groups(default="")
+    rest = rest.rstrip("0").rstrip(".")
+    if rest or seconds not in ("", ":00"):
+        return f"{day} {clock}{seconds}{rest}"
+    return day if clock == "00:00" else f"{day} {clock}"

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from peira.study.report.escaping import clean, named, shorten
-from peira.study.report.figures import at, count, decimals, number, percent, real
+from peira.study.report.figures import at, count, decimals, moment, number, percent, real
 from peira.study.report.plots import bar, histogram
 from peira.study.report.sections.common import records, sentences, table, things
 
@@ -48,12 +48,13 @@ def _column(c: dict, rows: float | None) -> dict[str, Any]:
         "missing_share": percent(missing, rows) if missing and rows else "",
         "unique": count(c.get("unique")),
         "picture": histogram(table(s.get("histogram")).get("counts"), f"Distribution of {named(c.get('name'), 80)}"),
-        "levels": _levels(s, rows),
+        "levels": _levels(s, rows, real(c.get("unique"))),
         "numbers": _numbers(s),
     }
 
 
-def _levels(summary: dict, rows: float | None) -> list[dict[str, Any]]:
+def _levels(summary: dict, rows: float | None, unique: float | None) -> list[dict[str, Any]]:
+    """The commonest levels; of the others, of which a summary may name only some, how many there are."""
     pairs = summary.get("levels") if isinstance(summary.get("levels"), list | tuple) else []
     pairs = [(p[0], real(p[1])) for p in pairs if isinstance(p, list | tuple) and len(p) == 2][:1000]
     total = rows or sum(n or 0 for _, n in pairs)
@@ -66,8 +67,9 @@ def _levels(summary: dict, rows: float | None) -> list[dict[str, Any]]:
         }
         for name, n in pairs[:_LEVELS]
     ]
-    if len(pairs) > _LEVELS:
-        shown.append({"name": f"{count(len(pairs) - _LEVELS)} more", "count": "", "share": "", "bar": Markup("")})
+    more = max(len(pairs), unique or 0) - len(shown)
+    if pairs and more > 0:
+        shown.append({"name": f"{count(more)} more", "count": "", "share": "", "bar": Markup("")})
     return shown
 
 
@@ -79,8 +81,9 @@ def _numbers(summary: dict) -> list[tuple[str, str]]:
         quartiles[len(quartiles) // 2] if isinstance(quartiles, list | tuple) and quartiles else summary.get("mean")
     )
     if real(low) is None or real(high) is None:  # dates and the like say their ends in words
-        return [(w, clean(v, 40)) for w, v in (("from", low), ("to", high)) if isinstance(v, str)]
-    places = decimals([low, high], 3)
+        return [(w, clean(moment(v), 40)) for w, v in (("from", low), ("to", high)) if isinstance(v, str)]
+    whole = all(x is None or x == int(x) for x in map(real, (low, middle, high)))
+    places = 0 if whole else decimals([low, high], 3)
     word = "median" if isinstance(quartiles, list | tuple) and quartiles else "mean"
     pairs = (("least", low), (word, middle), ("greatest", high))
     return [(w, number(v) if places is None else at(v, max(places, 0))) for w, v in pairs if real(v) is not None]
