@@ -1,6 +1,7 @@
 """Evidence against the dense density, its gradient at the fixed point, and scikit-learn's steps one by one."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 import peira
-from peira.core.errors import DataError
+from peira.core.errors import DataError, RankWarning
 from peira.linear.bayesian_regression import BayesianLinearRegression
 from peira.linear.evidence_maximisation import BayesianRidge, log_evidence, spectrum
 from peira.numerics.moments import Moments
@@ -198,6 +199,17 @@ def test_irrelevant_inputs_shrink_and_noise_is_found(seed):
     model = BayesianRidge().fit(X, X @ w + 0.5 * rng.normal(size=4000))
     assert abs(model.alpha_ * 0.25 - 1) < 5 * math.sqrt(2 / 4000)  # sampling error of a variance
     np.testing.assert_allclose(1 / model.lambda_, (w**2).mean(), rtol=0.02)
+
+
+def test_a_column_that_rounding_hides_is_named(seed):
+    X, y = draw(seed, 40, 3)
+    X = np.column_stack([X * [1.0, 1e9, 2.0], np.full(40, 7.0)])
+    with pytest.warns(RankWarning, match=r"column 'x0' and 1 more .*beside column 'x1' .*one scale"):
+        BayesianRidge().fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RankWarning)
+        BayesianRidge(max_iter=3000).fit(X * [1.0, 1e-6, 1.0, 1.0], y)
+        BayesianRidge(max_iter=3000).fit(np.column_stack([X[:, 0], X[:, 0], X[:, 2]]), y)
 
 
 @pytest.mark.parametrize("shape", [(9, 2), (3, 5)])

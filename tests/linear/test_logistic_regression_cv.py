@@ -1,8 +1,12 @@
 """The choice of the penalty of logistic regression: its folds and scores by other routes."""
 
+import warnings
+
 import numpy as np
 import pytest
+import sklearn.linear_model
 from scipy import sparse
+from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -55,6 +59,22 @@ def test_the_order_of_strengths_and_the_form_of_inputs_do_not_matter(seed):
     other = LogisticRegressionCV(Cs=np.array(CS[::-1]), tol=1e-9).fit(sparse.csr_array(X), y)
     np.testing.assert_allclose(one.scores_, other.scores_, atol=1e-8)
     np.testing.assert_allclose(one.coef_, other.coef_, atol=1e-8)
+
+
+def test_raw_columns_of_all_scales_are_solved_to_the_same_losses_as_by_another_newton():
+    X, y = load_breast_cancer(return_X_y=True)
+    ours, accurate = (LogisticRegressionCV(scoring=s).fit(X, y) for s in ("neg_log_loss", "accuracy"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the other one's parameters to come
+        other = sklearn.linear_model.LogisticRegressionCV(
+            scoring="neg_log_loss", solver="newton-cholesky", tol=1e-10, max_iter=1000
+        ).fit(X, y)
+    theirs = other.scores_[1] if isinstance(other.scores_, dict) else other.scores_
+    np.testing.assert_allclose(ours.scores_[:, 0], np.reshape(theirs, (5, 10)), rtol=2e-3)
+    assert ours.C_ == pytest.approx(np.ravel(other.C_)[0]) == pytest.approx(10 ** (4 / 3))
+    loss = -ours.scores_.mean((0, 1))
+    assert accurate.Cs_[-1] == accurate.C_
+    assert loss[-1] > 1.9 * loss.min()
 
 
 def test_given_folds_are_kept(seed):

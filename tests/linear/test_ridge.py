@@ -1,11 +1,14 @@
 """Ridge against its gradient, its dual, a longer least-squares problem, and brute force over rows left out."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from scipy import sparse
 from sklearn.model_selection import KFold
 
+from peira.core import RankWarning
 from peira.linear.least_squares import LinearRegression
 from peira.linear.ridge import Ridge
 from peira.linear.ridge_cv import RidgeCV
@@ -144,6 +147,32 @@ def test_one_standard_error_takes_the_largest_penalty_within_it(seed):
         within = best.mse_path_ <= best.mse_path_[i] + best.mse_std_error_[i]
         assert best.alpha_ == best.alphas_[i]
         assert simple.alpha_ == best.alphas_[within].max() >= best.alpha_
+
+
+@pytest.mark.parametrize("N", [60, 400])
+@pytest.mark.parametrize("cv", [None, 4])
+def test_columns_of_very_different_scales_keep_their_part(N, cv, seed):
+    rng, scale = np.random.default_rng(seed), np.array([1e-7, 1.0, 1e7, 3.0])
+    Z = rng.standard_normal((N, 4))
+    y = Z @ [0.0, 1.0, 1.0, 6.0] + rng.standard_normal(N)
+    for power, lost in ((1, False), (8 / 7, cv is not None or N == 400)):
+        X = Z * scale**power
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            model = RidgeCV(cv=cv).fit(X, y)
+        assert any("one scale" in str(w.message) and w.category is RankWarning for w in told) or not lost
+        np.testing.assert_allclose(model.coef_, Ridge(model.alpha_).fit(X, y).coef_, rtol=1e-12)
+        assert model.score(X, y) > 0.9
+
+
+def test_leaving_one_out_keeps_its_digits_on_any_scale(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((40, 4)) * [1e-7, 1.0, 1e7, 3.0]
+    y = X @ [0.0, 1.0, 1e-7, 2.0] + rng.standard_normal(40)
+    for a, mse in zip(*[vars(RidgeCV(PATH).fit(X, y))[k] for k in ("alphas_", "mse_path_")], strict=True):
+        rest = [np.arange(40) != i for i in range(40)]
+        errors = [y[i] - Ridge(a).fit(X[r], y[r]).predict(X[i : i + 1])[0] for i, r in enumerate(rest)]
+        assert mse == pytest.approx(np.mean(np.square(errors)), rel=1e-6)
 
 
 def test_a_single_row_has_nothing_to_leave(seed):

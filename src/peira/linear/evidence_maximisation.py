@@ -33,6 +33,7 @@ about half of the digits when columns are nearly collinear.
 """
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,12 @@ import torch
 from scipy import sparse
 
 from ..core import Card, DataError, iterate, param
-from ..core.errors import UnreadableError
+from ..core.errors import RankWarning, UnreadableError
 from ..core.inputs import Data, Queries
 from ..core.predictive import Normal
 from ..numerics.moments import gram
 from .model import LinearRegressor, linear_map
-from .sufficient_statistics import Rows, Summary, restored, stored, summarise
+from .sufficient_statistics import Rows, Summary, restored, squares_of, stored, summarise, without_constants
 
 
 class BayesianRidge(LinearRegressor):
@@ -118,6 +119,8 @@ class BayesianRidge(LinearRegressor):
         -----
         ConvergenceWarning
             If ``max_iter`` steps were not enough.
+        RankWarning
+            If a column varies, yet by so little that it is lost in the rounding of the others.
         """
         data = self._begin(X, y, sample_weight)
         mean = float(data.Y.mean() if data.w is None else data.w @ data.Y[:, 0] / data.w.sum())
@@ -173,6 +176,7 @@ class BayesianRidge(LinearRegressor):
     def _maximise(self, data: Data, summary: Summary, target_mean: float, *, direct: bool) -> "BayesianRidge":
         W = summary.weight
         e, u, rest, Q = spectrum(summary)
+        _warn_of_lost_columns(summary, e, data)
         root = e.sqrt()
         if isinstance(summary, Rows):
 
@@ -275,6 +279,19 @@ def spectrum(summary: Summary) -> tuple[torch.Tensor, torch.Tensor, float, torch
         return e, Q.T @ summary.B[:, 0], 0.0, Q
     u = torch.where(real, Q.T @ summary.xy[:, 0] / e.sqrt(), 0.0)
     return e, u, max(float(summary.yy[0, 0] - u @ u), 0.0), Q
+
+
+def _warn_of_lost_columns(summary: Summary, e: torch.Tensor, data: Data) -> None:
+    squares = squares_of(without_constants(summary))[0]
+    lost = ((squares > 0) & (squares <= len(e) * torch.finfo(e.dtype).eps * e.max())).nonzero()[:, 0].tolist()
+    if lost:
+        warnings.warn(
+            f"column {data.names[lost[0]]!r}{f' and {len(lost) - 1} more' if lost[1:] else ''} of BayesianRidge varies "
+            f"so little beside column {data.names[int(squares.argmax())]!r} that rounding hides it: bring the columns "
+            "to one scale",
+            RankWarning,
+            stacklevel=5,
+        )
 
 
 def log_evidence(e: torch.Tensor, u: torch.Tensor, rest: Any, W: float, alpha: Any, lam: Any) -> torch.Tensor:

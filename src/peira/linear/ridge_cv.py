@@ -13,22 +13,27 @@ for centred x, weights v and their sum W: no model is fitted twice (Allen 1974; 
 h: :math:`\hat Y = Z (F \circ c)` for :math:`c = U^T X^T V y`, and :math:`h = v (1/W + (Z \circ Z) F)`. The rows go
 by in blocks that stay in the cache.
 
-For N < D the eigenvectors U of the N x N matrix of inner products (without that of the constant) give, with
-:math:`g_{ja} = \alpha_a / (s_j + \alpha_a)`,
+For N < D, and for few rows, the eigenvectors U of the N x N matrix of inner products (without that of the constant)
+give, with :math:`g_{ja} = \alpha_a / (s_j + \alpha_a)`,
 
 .. math:: y_n - \hat y_n^{(-n)} = \frac{\sum_j U_{nj} \, g_{ja} \, (U^T y)_j}{\sum_j U_{nj}^2 \, g_{ja}}
 
-which keeps all its digits even where the fit is nearly an interpolation.
+which keeps all its digits even where the fit is nearly an interpolation. Eigenvalues are known to the rounding of the
+largest. Where a penalty is not far above that, U comes from the singular values of the rows, which know twice as many
+digits; where even these do not suffice, or rows are many, a `RankWarning` asks for columns of one scale.
 
 **Folds.** With ``cv`` given, each fold's training moments are those of all rows less its own, and one
 eigendecomposition serves its penalties: still one pass over the rows. ``partial_fit`` needs folds, since
 leave-one-out residuals need the rows themselves.
+
+**The coefficients** are those of :class:`~peira.linear.ridge.Ridge` with the penalty chosen.
 
 Cost: 3 N D^2 + D^3 and 2 N D (K + 1) for each penalty; N^2 D + N^3 for N < D; with F folds N D^2 + F D^3.
 
 Reference: Hastie, Tibshirani & Friedman (2009), 7.10, eq. 7.64; weights: each row is left out with all of its weight.
 """
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, Literal, Self
 
@@ -37,16 +42,21 @@ import torch
 from scipy import sparse
 
 from ..core import Card, DataError, ParameterError, choice, param
+from ..core.errors import RankWarning
 from ..core.inputs import Data
 from ..numerics.moments import Moments, gram
 from .folds import Split, choose, folds_of_stream, make_folds, mean_and_error
 from .model import linear_map
 from .reduced_data import Reduced, fold_errors
+from .ridge import solve
 from .streaming import StreamedRegressor
 from .sufficient_statistics import Rows, Summary
 
 WIDE = tuple(float(a) for a in np.logspace(-4, 6, 41))
 """Penalties from none to all, for standardised columns: four to each power of ten."""
+
+DIGITS = 1e-6
+"""The share of the smallest penalty by which eigenvalues may be off."""
 
 BLOCK = 1 << 17  # numbers in a block of rows: 1 MiB, so that a block and what is made of it stay in the cache
 
@@ -118,13 +128,18 @@ class RidgeCV(StreamedRegressor):
         y : array or tensor of shape (N,) or (N, K)
         sample_weight : array of shape (N,), optional
             Non-negative; counts in the fits and in the errors.
+
+        Warns
+        -----
+        RankWarning
+            If the smallest penalty is lost in rounding, as with columns in very different units.
         """
         data = self._begin(X, y, sample_weight)
         if self.cv is not None:
             folds = make_folds(data, self.cv, "RidgeCV")
             return self._solve(data, *self._split(data, folds))
         a, summary = data.tensor(self._penalties()), _summarise(data, self.fit_intercept)
-        eigen = _eigen(summary, data.w)
+        eigen = _eigen(summary, data.w, float(a.min()))
         return self._learn(data, a, summary, eigen, leave_one_out(data, summary, eigen, a, self.alpha_per_target))
 
     def _folds_of_stream(self) -> int:
@@ -139,18 +154,22 @@ class RidgeCV(StreamedRegressor):
         a = data.tensor(self._penalties())
         errors = fold_errors(splits, lambda part: _path(part, a), scale=False)
         errors = errors if self.alpha_per_target else errors.mean(2, keepdim=True)
-        return self._learn(data, a, whole, _eigen(whole, data.w), mean_and_error(errors))
+        return self._learn(data, a, whole, _eigen(whole, data.w, float(a.min())), mean_and_error(errors))
 
     def _learn(self, data: Data, a: torch.Tensor, summary: Summary, eigen: tuple, estimates: tuple) -> Self:
         """Take the penalty of least error, or nearly so, and solve for it."""
-        (s, U, right), (mse, se) = eigen, estimates
+        s, (mse, se) = eigen[0], estimates
         which = choose(mse, se, self.rule)
-        f = 1 / (s[:, None] + a)
-        B = U @ (f[:, which] * (U.T @ right))
-        B = summary.A.T @ B if isinstance(summary, Rows) else B
+        df = (s[:, None] / (s[:, None] + a)).sum(0)
+        # Not from the eigenvectors: a Cholesky factor in units of each column's own keeps its digits on any scale.
+        whole = summary.moments() if isinstance(summary, Rows) and summary.n >= len(summary.x_mean) else summary
+        chosen = a[which].expand(data.Y.shape[1])
+        B = torch.zeros_like(whole.x_mean)[:, None]
+        for alpha in chosen.unique():
+            B = torch.where(chosen == alpha, solve(whole, alpha.expand(len(chosen)))[0], B)
         self._learned(data, B.T, summary.y_mean - summary.x_mean @ B)
-        self.alphas_, self.effective_df_path_ = data.give(a), data.give((s[:, None] * f).sum(0))
-        self._keep(data, a, mse, se, which, (s[:, None] * f).sum(0))
+        self.alphas_, self.effective_df_path_ = data.give(a), data.give(df)
+        self._keep(data, a, mse, se, which, df)
         return self
 
     def _check_parameters(self) -> None:
@@ -190,21 +209,47 @@ def _summarise(data: Data, centred: bool) -> Summary:
     return Moments.of(data.X, data.Y, data.w, centred=centred)
 
 
-def _eigen(summary: Summary, w: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Eigenvalues s and vectors U of the scatter, or of the inner products without the constant; and what U' meets."""
+def _eigen(summary: Summary, w: torch.Tensor | None, least: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Eigenvalues s and vectors U of the scatter, or of the inner products without the constant; and what U' meets.
+
+    Warns where ``least``, the smallest penalty, is lost in the rounding of s.
+    """
     if not isinstance(summary, Rows):
         s, U = torch.linalg.eigh(summary.xx)
+        _warn_if_lost(_rounding(s), least)
         return s.clamp(min=0), U, summary.xy
-    S = gram(summary.A.T)
+    S, A = gram(summary.A.T), summary.A
     if summary.centred:  # the constant is an eigenvector of value 0 among others: lift it above all, then leave it out
         root_w = S.new_ones(len(S)) if w is None else w.sqrt()
-        S.addr_(root_w, root_w, alpha=float(2 * S.norm() + 1) / summary.weight)
+        lift = float(2 * S.norm() + 1) / summary.weight
+        S.addr_(root_w, root_w, alpha=lift)
+        A = torch.cat([A, lift**0.5 * root_w[:, None]], 1)
     s, U = torch.linalg.eigh(S)
-    noise = len(s) * torch.finfo(s.dtype).eps * s[-1]
+    noise = _rounding(s)
+    if noise > DIGITS * least:
+        U, d, _ = torch.linalg.svd(A, full_matrices=len(A) > A.shape[1])
+        s, U = torch.nn.functional.pad(d.square(), (0, len(U) - len(d))).flip(0), U.flip(1)
+        noise = _rounding(d.flip(0)) ** 2
+        _warn_if_lost(noise, least)
     s = torch.where(s > noise, s, 0.0)  # exactly: a penalty may be smaller than rounding
     s[: max(0, len(s) - summary.centred - min(summary.A.shape))] = 0.0
     kept = slice(None, -1 if summary.centred else None)
     return s[kept], U[:, kept], summary.B
+
+
+def _rounding(ascending: torch.Tensor) -> float:
+    """How far eigenvalues or singular values may be off."""
+    return len(ascending) * torch.finfo(ascending.dtype).eps * float(ascending[-1])
+
+
+def _warn_if_lost(noise: float, least: float) -> None:
+    if noise > least:
+        warnings.warn(
+            f"the columns are too large, or too unlike in scale, for a penalty of {least:.2g}: the errors by which it "
+            f"is judged are rounded as by a penalty of {noise:.2g}. Bring the columns to one scale, or raise alphas",
+            RankWarning,
+            stacklevel=6,
+        )
 
 
 def _path(part: Reduced, a: torch.Tensor) -> torch.Tensor:

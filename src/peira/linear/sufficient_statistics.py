@@ -85,7 +85,7 @@ def summarise(data: Data, *, centred: bool, stream: bool = False) -> Summary:
 
 def require_finite_squares(summary: Summary, data: Data) -> None:
     """Raise `DataError`, with the column's name, where squares of the data overflow."""
-    squares, targets = _squares(summary)
+    squares, targets = squares_of(summary)
     bad = [data.names[int(j)] for j in (~squares.isfinite()).nonzero()]
     if bad or not targets.isfinite().all():
         raise DataError(
@@ -98,7 +98,7 @@ def without_constants(summary: Summary) -> Summary:
     """The same, with zeros where a column or a target varies by no more than the rounding of its mean."""
     x, y = (
         v.clamp(min=0).sqrt() <= summary.weight**0.5 * 32 * torch.finfo(v.dtype).eps * mean.abs()
-        for v, mean in zip(_squares(summary), (summary.x_mean, summary.y_mean), strict=True)
+        for v, mean in zip(squares_of(summary), (summary.x_mean, summary.y_mean), strict=True)
     )
     if not bool(x.any() | y.any()):
         return summary
@@ -112,7 +112,7 @@ def without_constants(summary: Summary) -> Summary:
     )
 
 
-def _squares(summary: Summary) -> tuple[torch.Tensor, torch.Tensor]:
+def squares_of(summary: Summary) -> tuple[torch.Tensor, torch.Tensor]:
     """Sums of squares about the means, of the columns (D,) and of the targets (K,)."""
     if isinstance(summary, Rows):
         return summary.A.square().sum(0), summary.B.square().sum(0)
