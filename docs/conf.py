@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "drawn_formulas",
     "measure_table",
+    "method_links",
     "method_pages",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}

@@ -119,12 +119,19 @@ def _parameters(cls: type) -> Iterator[str]:
             if p.tune is None
             else "; tuned "
             + (
-                f"among {', '.join(map(repr, p.tune.choices))}"
+                f"among {', '.join(map(_short, p.tune.choices))}"
                 if p.tune.kind == "choice"
                 else f"from {p.tune.low:g} to {p.tune.high:g} ({p.tune.kind})"
             )
         )
         yield from _row(f"``{name}``", f"``{p.default!r}``", _literal(values), _literal(p.doc + tuned))
+
+
+def _short(choice: object) -> str:
+    """A choice as in code, but for long lists of numbers."""
+    if isinstance(choice, tuple) and len(choice) > 6:
+        return f"{len(choice)} numbers from {choice[0]:g} to {choice[-1]:g}"
+    return repr(choice)
 
 
 def _row(*cells: str) -> Iterator[str]:
