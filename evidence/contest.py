@@ -30,8 +30,8 @@ class Failed(Exception):
 class Process:
     """A side's process, obeying one command at a time.
 
-    What a call frees stays with the process, for the next call. Elsewhere than in a virtual machine that hardly matters;
-    there the host may take freed pages back within seconds, and asks 2 ms for each MiB that it hands out again.
+    What a call frees stays with the process, for the next call. That matters in a virtual machine, whose host may take
+    freed pages back within seconds, and asks 2 ms for each MiB that it hands out again.
     """
 
     def __init__(self, race: Race, name: str, threads: int) -> None:
