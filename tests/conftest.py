@@ -1,4 +1,4 @@
-"""What all tests share: the seed, and one thread."""
+"""What all tests share: the seed, one thread, and that none has a time to keep."""
 
 import os
 
@@ -7,6 +7,10 @@ for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("peira", deadline=None)
+settings.load_profile("peira")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -664,7 +664,7 @@ def prey(tmp_path_factory):
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mutated_descriptions_are_refused_or_equal(prey, data):
     method, folder = prey
     text = bytearray((folder / "model.json").read_bytes())
@@ -712,7 +712,7 @@ trees = st.recursive(
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_meaningless_trees_are_refused_in_words_or_answer(prey, data):
     """With digests that agree: no value that stands anywhere in a description raises anything but UnreadableError."""
     _, folder = prey
@@ -737,7 +737,7 @@ def test_meaningless_trees_are_refused_in_words_or_answer(prey, data):
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_as_weights_are_refused(prey, content):
     _, folder = prey
     original = (folder / "weights.safetensors").read_bytes(), (folder / "model.json").read_bytes()

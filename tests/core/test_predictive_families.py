@@ -338,7 +338,7 @@ class TestMixture:
             Mixture([1.0], [Categorical([[1.0]])])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     df=st.floats(0.4, 1e6),
     loc=st.floats(-1e6, 1e6),

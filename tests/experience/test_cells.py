@@ -15,14 +15,14 @@ def decide(*cells: str, **options):
     return column_of(list(cells), notes, **options), notes
 
 
-@settings(derandomize=True, database=None, deadline=None)
+@settings(derandomize=True, database=None)
 @given(st.lists(st.floats(allow_nan=False), min_size=1))
 def test_what_python_writes_is_read_back_exactly(numbers):
     column, _ = decide(*map(repr, numbers))
     assert column.dtype == np.float64 and column.tolist() == numbers
 
 
-@settings(derandomize=True, database=None, deadline=None)
+@settings(derandomize=True, database=None)
 @given(st.lists(st.integers(-(10**12), 10**12), min_size=1))
 def test_thousands_are_undone(numbers):
     column, notes = decide(*(f"{n:,}" for n in numbers))
@@ -30,7 +30,7 @@ def test_thousands_are_undone(numbers):
     assert any("thousands" in note for note in notes) == any(abs(n) >= 1000 for n in numbers)
 
 
-@settings(derandomize=True, database=None, deadline=None)
+@settings(derandomize=True, database=None)
 @given(st.lists(st.integers(0, 10**9), min_size=1))
 def test_decimal_commas_are_undone(numbers):
     cells = [f"{n / 100:_.2f}".replace(".", ",").replace("_", ".") for n in numbers]

@@ -150,7 +150,7 @@ def test_targets_that_teach_nothing():
             infer_roles(t, target)
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=300)
+@settings(derandomize=True, database=None, max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_at_all(content):
     for name in ("t.csv", "t.jsonl", "t.npz", "t.parquet"):
@@ -161,7 +161,7 @@ def test_any_bytes_at_all(content):
         assert len(t) >= 1 and len(t.names) >= 1
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=300)
+@settings(derandomize=True, database=None, max_examples=300)
 @given(st.text(alphabet='ab,;"\n\r\t 01.?-', max_size=60))
 def test_any_text_at_all(content):
     try:

@@ -83,7 +83,7 @@ def test_the_toy_of_the_paper():
     assert pairs.inverse_transform(pairs.transform(["lowest  new", "lowest zoo"])) == ["lowest new", "lowest <unk>oo"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(WRITTEN, max_size=4), WRITTEN)
 def test_bytes_lose_nothing_of_any_text(documents, other):
     pairs = BytePairEncoder(n_merges=30, min_count=1).fit([*documents, other])
@@ -92,7 +92,7 @@ def test_bytes_lose_nothing_of_any_text(documents, other):
     assert pairs.inverse_transform(pairs.transform(strange)) == strange
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(WRITTEN, min_size=1, max_size=4))
 def test_codes_are_those_of_the_tokenizers_library(documents):
     pytest.importorskip("tokenizers")
@@ -195,7 +195,7 @@ def test_a_stored_tokeniser_comes_back(method, tmp_path):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents=st.lists(WRITTEN, min_size=1, max_size=6), n_known=st.integers(0, 4))
 def test_runs_are_what_python_finds_between_spaces(documents, n_known):
     documents = [*documents, "a\u2003b\x85c " * 3, "é" * 205 + " z"]

@@ -372,3 +372,12 @@ def test_the_picture_draws_and_refuses():
         SVC().fit(X, y).plot()
     with pytest.raises(NotFittedError):
         SVC().plot()
+
+
+def test_the_bound_on_pairs_is_named_where_it_ends_a_fit(monkeypatch):
+    for module in ("smo", "support_vector_machine"):
+        monkeypatch.setattr(f"peira.kernels.{module}.PAIRS", 20)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.normal(size=60)
+    with pytest.warns(ConvergenceWarning, match=r"SVR: SMO did not converge in 20 pairwise steps: gap is .* lower C"):
+        SVR(C=1e4).fit(X, y)

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -103,7 +103,6 @@ def test_mean_interval():
 
 
 class TestHolm:
-    @settings(deadline=None)
     @given(st.lists(st.floats(0, 1), max_size=6))
     def test_is_the_closure_of_bonferroni(self, p):
         """Reject i where Bonferroni rejects every intersection that holds i: all subsets, one by one."""

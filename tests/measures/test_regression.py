@@ -79,7 +79,7 @@ def test_zero_targets_make_mape_huge_not_infinite():
 finite = st.floats(-1e6, 1e6).map(lambda v: round(v, 3))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data(), n=st.integers(2, 12), K=st.integers(1, 3))
 def test_a_weight_is_a_repetition(data, n, K):
     y, f = (data.draw(arrays(np.float64, (n, K), elements=finite)) for _ in range(2))
@@ -91,7 +91,7 @@ def test_a_weight_is_a_repetition(data, n, K):
         assert measure.range[0] <= repeated <= measure.range[1]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(arrays(np.float64, (7, 2), elements=finite), st.permutations(range(7)))
 def test_order_of_rows_does_not_matter_and_the_truth_is_best(y, order):
     f = y[::-1].copy()

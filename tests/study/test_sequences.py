@@ -121,7 +121,7 @@ def test_a_series_is_forecast_from_what_came_before(tmp_path):
     X, _ = inputs_for(model, path)
     np.testing.assert_allclose(model.answers(X)["x"], [0.0, 2.0, 4.0])
     with pytest.raises(DataError, match="intervals of 90 % as they are: leave --interval out"):
-        predict(str(run.path), str(path), output=None, level=0.9, proba=False, skip_damaged=False)
+        predict(str(run.path), str(path), output=None, level=0.9, proba=False)
 
 
 def test_folds_of_a_forecast_never_learn_from_what_comes_later():

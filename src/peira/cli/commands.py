@@ -69,7 +69,7 @@ def learn(
 
 
 def predict(
-    model: str, source: str, *, output: str | None, level: float | None, proba: bool, skip_damaged: bool
+    model: str, source: str, *, output: str | None, level: float | None, proba: bool, skip_damaged: bool = False
 ) -> None:
     """``peira predict``: a csv with what the model says of each row or image, in their order."""
     if output is not None and Path(output).exists():

@@ -39,6 +39,8 @@ class Machine:
     gap : float
         Largest violation of the optimality conditions, in units of f.
     n_iter : int
+    n_pairs : int
+        Of the last problem that was solved for it.
     converged : bool
     """
 
@@ -49,6 +51,7 @@ class Machine:
     primal: float
     gap: float
     n_iter: int
+    n_pairs: int
     converged: bool
 
     @property
@@ -118,6 +121,5 @@ def _cost(C: np.ndarray, slack: np.ndarray) -> float:
 def _machine(
     solution: Solution, beta: np.ndarray, rho: float, products: np.ndarray, dual: float, primal: float, r: float = 1.0
 ) -> Machine:
-    return Machine(
-        beta, float(rho), products, float(dual), float(primal), solution.gap / r, solution.n_iter, solution.converged
-    )
+    reached = solution.gap / r, solution.n_iter, solution.n_pairs, solution.converged
+    return Machine(beta, float(rho), products, float(dual), float(primal), *reached)

@@ -132,7 +132,7 @@ class SupportVectorClassifier(SupportVectorMachine, Classifier):
         if not len(first) or not len(second):  # a class without rows loses
             nothing = np.zeros(0)
             rho = 1.0 if not len(first) else -1.0
-            return Pair(nothing.astype(int), Machine(nothing, rho, nothing, 0.0, 0.0, 0.0, 0, True))
+            return Pair(nothing.astype(int), Machine(nothing, rho, nothing, 0.0, 0.0, 0.0, 0, 0, True))
         own = np.concatenate([first, second])
         rows = items.rows if len(own) == len(items.codes) else items.rows.subset(own)
         s, w = np.where(items.codes[own] == pair[0], 1.0, -1.0), items.w[own]

@@ -20,7 +20,7 @@ from .kernel_rows import KernelRows
 from .machine import Machine
 from .refinement import COARSE, refine
 from .similarity import Similarity, default_gamma
-from .smo import Solution, solve
+from .smo import PAIRS, Solution, solve
 from .validity import is_valid_kernel
 
 AT_ONCE = 1 << 18  # entries of the kernel held while answering: 2 MiB, which stay in cache
@@ -155,9 +155,19 @@ class SupportVectorMachine(Method):
     def _warn(self, machines: list[Machine], n: int) -> None:
         """Say once if a machine is not trained to the end, and why its kernel may be the reason."""
         late = [m for m in machines if not m.converged]
-        if late and self.stopped_ not in ("interrupted", "out of time"):
-            self.stopped_ = "max_iter"
-            warn_not_converged(self, "SMO", self._most_steps(n), "gap", max(m.gap for m in late), self.tol)
+        if not late or self.stopped_ in ("interrupted", "out of time"):
+            return
+        self.stopped_ = "max_iter"
+        gap = max(m.gap for m in late)
+        if all(m.n_pairs < PAIRS for m in late):
+            warn_not_converged(self, "SMO", self._most_steps(n), "gap", gap, self.tol)
+        else:
+            warnings.warn(
+                f"{type(self).__name__}: SMO did not converge in {PAIRS:,} pairwise steps: gap is {gap:.3g} away, tol "
+                f"is {self.tol:.3g}; standardise the inputs, lower C, or raise tol",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     # ------------------------------------------------------------------ answering
 
