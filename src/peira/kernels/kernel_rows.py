@@ -27,6 +27,7 @@ from ..numerics.compile import compiled
 from .kernel import Kernel
 from .smo_kernels import FEW, Evaluated, Products, Source
 
+EPSILON = float(np.finfo(np.float32).eps)
 FEWEST = 4  # rows held: a pair in each of the two groups of the nu-form
 LARGEST = 1e30  # entries beyond are held in float64
 TILE = (128, 1024)
@@ -77,7 +78,7 @@ class KernelRows:
         if of is not None:
             matrix, items = of
             self.diagonal, self.n, self.dtype = matrix.diagonal()[items].astype(np.float64), len(items), matrix.dtype
-            self.capacity, self._store = self.n, None
+            self.capacity, self._store, self.rounding = self.n, None, rounding(self.diagonal, self.dtype)
             return
         self._open(len(source.diagonal) <= FEW or np.abs(source.diagonal).max() > LARGEST)
 
@@ -86,6 +87,7 @@ class KernelRows:
         self.diagonal = self._source.diagonal
         self.n = N = len(self.diagonal)
         self.dtype = np.dtype(np.float64 if double else np.float32)
+        self.rounding = rounding(self.diagonal, self.dtype)
         self.capacity = min(N, max(FEWEST, int(self._cache_size * 2**20 / (self.dtype.itemsize * max(N, 1)))))
         self._store: np.ndarray | None = None
         self._slot = np.full(N, -1)  # where an item's row is held
@@ -120,10 +122,6 @@ class KernelRows:
         if self.whole is not None:
             return type(self)(self._source, of=(self.whole, items), cache_size=self._cache_size)
         return type(self)(self._source.take(items), cache_size=self._cache_size)
-
-    @property
-    def rounding(self) -> float:
-        return float(np.finfo(np.float32).eps * np.abs(self.diagonal).max()) if self.dtype == np.float32 else 0.0
 
     def sharpen(self) -> None:
         """Hold entries in float64 from now on; what was computed in float32 is forgotten."""
@@ -232,6 +230,11 @@ class KernelRows:
         for left in range(start, self.n, TILE[1]):
             part = slice(left, min(left + TILE[1], self.n))
             self._source.write(items, part, out[:, part])
+
+
+def rounding(diagonal: np.ndarray, dtype: np.dtype) -> float:
+    """What entries of a type leave of an error in K beta, times the length of beta."""
+    return EPSILON * float(np.abs(diagonal).max(initial=0.0)) if dtype == np.float32 else 0.0
 
 
 @compiled(inline=True)

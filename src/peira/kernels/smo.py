@@ -32,6 +32,7 @@ large-scale SVM learning practical, for working sets; Wen, Shi, Li, He & Chen (2
 that keep half of the last.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -214,7 +215,8 @@ def noise_of(kernel_rows: KernelRows, item: np.ndarray, beta: np.ndarray) -> flo
     """The gap that remains, whatever is done, where entries are rounded to single precision."""
     if not kernel_rows.rounding:
         return 0.0
-    return kernel_rows.rounding * float(np.linalg.norm(np.bincount(item, beta, minlength=kernel_rows.n)))
+    total = beta if len(beta) == kernel_rows.n else np.bincount(item, beta, minlength=kernel_rows.n)
+    return kernel_rows.rounding * math.sqrt(total @ total)
 
 
 def working_set(n: int, beta: np.ndarray, low: np.ndarray, high: np.ndarray, kernel_rows: KernelRows) -> int:
