@@ -78,6 +78,7 @@ def test_the_page_shows_what_was_recorded_of_the_labels(tmp_path, seed):
         "Decision regions",
         "Label by label",
         "The most confident errors",
+        "Which columns led to the answer for a row says peira explain",
         "Probability of the truth",
         "0.8 age - 0.5 sex",
         "always saying the most frequent label is right for 62 %",

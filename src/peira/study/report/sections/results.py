@@ -179,26 +179,25 @@ def errors(report: dict) -> dict[str, Any] | None:
     rows = records(report.get("errors"), _ERRORS)
     if not rows:
         return None
+    items = things(report)
     if any("picture" in row for row in rows):
-        return {"pictures": pictured(rows), "items": things(report)}
+        return {"pictures": pictured(rows), "items": items}
     names: dict[str, None] = {}
     for row in rows:
         names.update(dict.fromkeys(map(str, list(table(row.get("values")))[:1000])))
     shown = [Column.of(name, rows) for name in list(names)[:_VALUES]]
+    common = {"items": items, "columns": shown, "left_out": len(names) - len(shown), "pictures": []}
     if labels := any("probability" in row or "truth" in row for row in rows):
         said = classes.error_rows(rows)
         told = [
             {"row": plain(row.get("row")), "values": [column.text(row) for column in shown]} | words
             for row, words in zip(rows, said, strict=True)
         ]
-        return {"columns": shown, "left_out": len(names) - len(shown), "rows": told, "labels": labels, "pictures": []}
+        return common | {"rows": told, "labels": labels}
     places = _places([r.get(key) for r in rows for key in ("observed", "predicted")])
-    return {
-        "columns": shown,
-        "left_out": len(names) - len(shown),
+    return common | {
         "rows": [_error(row, shown, places) for row in rows],
         "labels": False,
-        "pictures": [],
         "bounded": any(bounds([r.get("low"), r.get("high")]) for r in rows),
     }
 
