@@ -250,8 +250,9 @@ class _Decoder:
             raise DataError(
                 f"{self._where} is not {self._encoding}: byte {self._bytes - pending + start}"
                 + (f" (0x{broken[0]:02x}" if broken else " (the end")
-                + f", line {line}) does not fit: {getattr(error, 'reason', error)}; pass encoding=... if it is in "
-                "another one (often cp1252 or latin-1), or errors='replace' to read on without such bytes"
+                + f", line {line}) does not fit: {getattr(error, 'reason', error)}. If it is in "
+                "another encoding (often cp1252 or latin-1), convert it (iconv -f cp1252 -t utf-8) or, in Python, pass "
+                "encoding=...; errors='replace' reads on without such bytes"
             ) from None
         if (at := decoded.find("\0")) >= 0:
             if self._errors == "strict":
