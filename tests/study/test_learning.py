@@ -244,9 +244,9 @@ def test_durations_that_are_none(budget):
 
 
 @pytest.mark.parametrize("named", ["first, price", ["first", "price"]])
-def test_several_targets_are_refused_with_what_to_do_in_their_place(named, seed):
-    with pytest.raises(DataError, match="names 2 columns: learn one at a time, as -y first --kind price=ignored, or"):
-        learn(pd.DataFrame(table(seed)), named, progress=False)
+def test_several_numbers_are_refused_with_what_to_do_in_their_place(named, seed):
+    with pytest.raises(DataError, match="regression learns one target, and 2 were named: learn one at a time, as -y f"):
+        learn(pd.DataFrame(table(seed)), named, task="regression", progress=False)
 
 
 def test_folds_by_time_and_by_group(source, tmp_path, seed):

@@ -20,6 +20,7 @@ from ..experience.reading import read
 from ..experience.roles import infer_roles
 from ..study.image_material import open_images_source
 from ..study.material import Material, items
+from ..study.planning import target_names
 from ..study.sequence_material import open_sequences_source
 from ..study.text_material import open_text_source
 from . import printing
@@ -53,7 +54,8 @@ def data(source: str, *, target: str | None, as_json: bool) -> None:
         if (material := opens(source, asked)) is not None:
             return _items(material, as_json)
     table = read(source)
-    roles = infer_roles(table, target or table.suggested_target)
+    named = target or table.suggested_target
+    roles = infer_roles(table, named and target_names(table, named))
     if as_json:
         return printing.print_json(roles.to_json())
     console = printing.console()

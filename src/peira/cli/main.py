@@ -45,6 +45,7 @@ class Task(StrEnum):
     auto = "auto"
     regression = "regression"
     classification = "classification"
+    multilabel = "multilabel"
     clustering = "clustering"
     density = "density"
     anomaly = "anomaly"

@@ -134,6 +134,7 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     """
     from . import classification, common, regression
 
-    checks = common.CHECKS + {"regression": regression, "classification": classification}[evidence.task].CHECKS
+    own = {"regression": regression.CHECKS, "classification": classification.CHECKS}
+    checks = common.CHECKS + own.get(evidence.task, ())
     found = [finding for check in checks if (finding := check(evidence)) is not None]
     return sorted(found, key=lambda f: (ORDER[f.severity], f.code))

@@ -65,6 +65,8 @@ def compare(
         fitted = [load(m) if isinstance(m, str | Path) else m for m in models]
         if structure := next((name for name, cls in MODELS.items() if isinstance(fitted[0], cls)), None):
             _with_target(structure)
+        if getattr(fitted[0], "target_shape_", None):
+            _with_target("multilabel")
         task = "classification" if hasattr(fitted[0], "classes_") else "regression"
         rule = get_measure(measure or first.get("measure") or TASKS[task].measure, task)
         given = [inputs_for(model, on) for model in fitted]
@@ -97,6 +99,11 @@ def compare(
 
 
 def _with_target(task: str) -> None:
+    if task == "multilabel":
+        raise DataError(
+            "models of sets of labels are not compared after the fact yet: let the methods compete in one run, "
+            "peira learn TABLE -y LABEL,LABEL --methods NAME,NAME"
+        )
     if task not in QUESTIONS:
         raise DataError(
             f"{task} has no target that answers could be compared with: let the methods compete in one run, "

@@ -231,6 +231,11 @@ def _require_columns(model: Method, path: Any) -> None:
             f"{path} is a model of {what}, which have no columns whose share could be told; the report of its run "
             "shows what it is good at, and its errors: peira report RUN --open"
         )
+    if isinstance(model, TableModel) and "multilabel" in model.card.tasks:
+        raise DataError(
+            f"{path} tells sets of labels, and explain takes one number or label a row: learn the label of interest by "
+            "itself, or see the importance of the columns in the run's report: peira report RUN --open"
+        )
     if isinstance(model, TableModel):
         raise DataError(
             f"{path} was learned without a target, so there is no prediction to explain; the report of its run tells "

@@ -5,6 +5,7 @@ shows it. Whatever is wrong with the data or the task is found here, before a ru
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from .item_regression import ItemRegression
 from .items_material import ItemsMaterial
 from .items_question import ItemsQuestion
 from .language import LanguageModelling
+from .multilabel import Multilabel
 from .question import Question, Targeted
 from .reduction import Reduction
 from .regression import Regression
@@ -40,7 +42,7 @@ from .tagging import Tagging
 from .text_material import TextMaterial, open_text_source
 from .untargeted import Untargeted
 
-QUESTIONS: dict[str, type[Targeted]] = {asked.task: asked for asked in (Regression, Classification)}
+QUESTIONS: dict[str, type[Targeted]] = {asked.task: asked for asked in (Regression, Classification, Multilabel)}
 """Tasks with a target."""
 FOUND: dict[str, type[Untargeted]] = {
     asked.task: asked for asked in (Clustering, DensityEstimation, Anomaly, Reduction)
@@ -213,16 +215,35 @@ class Study:
                 raise ParameterError(f"a column to judge by is for tasks without a target: --task {', '.join(FOUND)}")
             if target is None:
                 raise DataError(f"{self.task} needs a target: name the column to predict with -y")
-            _only_one(table, target)
-            self.roles = infer_roles(table, target, kinds)
+            names = target_names(table, target)
+            self.roles = infer_roles(table, names, kinds)
+            if len(names) > 1:
+                self._ask_of_sets(names)
+            elif self.task == "multilabel":
+                raise DataError(
+                    f"multilabel needs a column of 0 and 1 for each label, and -y names only {names[0]!r}: "
+                    "-y LABEL,LABEL. Whether a row has one label, --task classification learns"
+                )
             self.task = str(self.roles.task) if self.task == "auto" else self.task
-            self.question = QUESTIONS[self.task](self.roles.y, target, config)
+            self.question = QUESTIONS[self.task](self.roles.y, self.target, self.config)
         self.material = TableMaterial(table, self.roles, self.target)
         self.kinds = self.question.kinds(self.roles.kinds)
         width = _design_width(self.roles.X, self.roles, self.kinds)
         if isinstance(self.question, Untargeted):
             self.question.look(self.roles.X, self.kinds)
         return width
+
+    def _ask_of_sets(self, names: list[str]) -> None:
+        """Several targets are asked for together: which of these labels a row has."""
+        if self.task not in ("auto", "multilabel"):
+            raise DataError(
+                f"{self.task} learns one target, and {len(names)} were named: learn one at a time, as -y {names[0]} "
+                f"{' '.join(f'--kind {name}=ignored' for name in names[1:])}. Several columns of 0 and 1 are learned "
+                "together as a set of labels: --task multilabel"
+            )
+        self.target, self.config["labels"] = ", ".join(names), names
+        reason = f"each of {len(names)} columns says whether a row has a label (1) or not (0)"
+        self.roles = replace(self.roles, task="multilabel", task_reason=reason)
 
     def _folds(self) -> Split:
         """What is learned from and what is judged by, as ``cv`` asks for it."""
@@ -255,17 +276,12 @@ class Study:
         return Protocol(self.question, self.measure, self.config["seed"], self.kinds)
 
 
-def _only_one(table: Table, target: Any) -> None:
-    """Refuse several targets, and say what to do: candidates are compared by one."""
-    names = [name.strip() for name in target.split(",")] if isinstance(target, str) else list(target)
-    if len(names) < 2 or target in table.names or not all(name in table for name in names):
-        return
-    raise DataError(
-        f"a study learns one target, and -y names {len(names)} columns: learn one at a time, as -y {names[0]} "
-        f"{' '.join(f'--kind {name}=ignored' for name in names[1:])}, or the others would be inputs. In Python, "
-        "methods of the task multilabel (peira methods --task multilabel) learn sets of labels (columns of 0s and 1s) "
-        "together, and MLPRegressor or Ridge several numbers"
-    )
+def target_names(table: Table, target: Any) -> list[str]:
+    """The columns that a target names: "rain,wind" are two where the table has either, and no column of that name."""
+    if not isinstance(target, str):
+        return list(target)
+    names = [name.strip() for name in target.split(",")]
+    return names if target not in table and any(name in table for name in names) else [target]
 
 
 def _without_target(table: Table, kinds: dict[str, Any], config: dict[str, Any]) -> tuple[Roles, Untargeted]:

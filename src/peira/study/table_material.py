@@ -65,9 +65,11 @@ class TableMaterial(Material):
 
     def again(self, source: Any, target: str) -> tuple[Any, np.ndarray]:
         table = read(source)
-        if target not in table:
-            raise DataError(f"the table to test on lacks the target {target!r}; {closest(target, table.names)}")
-        return table, table[target]
+        for name in self.roles.targets:
+            if name not in table:
+                raise DataError(f"the table to test on lacks the target {name!r}; {closest(name, table.names)}")
+        columns = [table[name] for name in self.roles.targets]
+        return table, columns[0] if len(columns) == 1 else np.column_stack(columns)
 
     def called(self, rows: np.ndarray) -> Sequence[Any]:
         return self.X.rows[rows].tolist()

@@ -22,7 +22,7 @@ from peira.study.report.plots import (
 from peira.study.report.plots import performance as plots
 from peira.study.report.plots.explanation import Effect
 from peira.study.report.plots.performance import POINTS, Predictions
-from peira.study.report.sections import classes
+from peira.study.report.sections import classes, label_sets
 from peira.study.report.sections.common import Measure, capital, lower_is_better, records, sentences, table, things
 from peira.study.report.sections.pictures import errors as pictured
 
@@ -48,7 +48,8 @@ def performance(report: dict) -> dict[str, Any] | None:
     labels = classes.class_rows(p)
     if not measures and not panels and not labels:
         return None
-    return {"measures": measures, "panels": panels, "classes": labels, "items": things(report)}
+    sets = {"sets": label_sets.label_rows(p), "sizes": label_sets.set_sizes(p)}
+    return {"measures": measures, "panels": panels, "classes": labels, "items": things(report)} | sets
 
 
 def _predictions(p: dict, target: str) -> Predictions:
@@ -186,7 +187,13 @@ def errors(report: dict) -> dict[str, Any] | None:
     for row in rows:
         names.update(dict.fromkeys(map(str, list(table(row.get("values")))[:1000])))
     shown = [Column.of(name, rows) for name in list(names)[:_VALUES]]
-    common = {"items": items, "columns": shown, "left_out": len(names) - len(shown), "pictures": []}
+    common = {"items": items, "columns": shown, "left_out": len(names) - len(shown), "pictures": [], "sets": False}
+    if any("lacking" in row for row in rows):
+        told = [
+            {"row": plain(row.get("row")), "values": [column.text(row) for column in shown]} | words
+            for row, words in zip(rows, label_sets.error_rows(rows), strict=True)
+        ]
+        return common | {"rows": told, "sets": True}
     if labels := any("probability" in row or "truth" in row for row in rows):
         said = classes.error_rows(rows)
         told = [
