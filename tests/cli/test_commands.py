@@ -56,6 +56,8 @@ def test_predict_gives_a_row_a_row(run, tmp_path, peira):
     out = tmp_path / "out.csv"
     assert peira("predict", folder, "example:diabetes", "-o", out).code == 0
     assert peira("predict", folder, "example:diabetes", "-o", out).code == 2  # nothing is overwritten
+    done = peira("predict", folder, "example:diabetes", "--proba")
+    assert done.code == 3 and "predicts no labels" in done.err and "TableRegressor" not in done.err
 
 
 def test_the_other_commands(run, peira):

@@ -236,6 +236,25 @@ def test_a_listener_that_raises_ends_the_fit_and_leaves_no_trace(moment):
     assert sum(e[0] == "step" and e[1] == "Owner.fit" for e in ear.told()) <= moment[1] + (moment[0] == "step")
 
 
+@pytest.mark.parametrize("moment", [("step", 1), ("end", 1)])
+def test_what_a_listener_raises_at_the_step_that_ended_a_loop_is_raised_on_leaving_observing(moment):
+    ear, owner = Ear(deaf_at=moment), Owner()
+    with pytest.raises(RuntimeError, match="chair"), observing(ear):
+        for step in iterate(owner, 5):
+            step.record(loss=1.0)
+            if step.converged("loss", 0.1):
+                break
+        assert (owner.n_iter_, owner.stopped_) == (2, "converged")
+    with observing(Ear()):
+        run(None, [1.0], total=1, name="after")
+
+
+def test_an_exception_of_the_fit_goes_before_what_a_listener_raised_as_its_loop_closed():
+    with pytest.raises(ZeroDivisionError), observing(Ear(deaf_at=("end", 0))):
+        for step in iterate(None, 5):
+            step.record(loss=1 / 0)
+
+
 # ---------------------------------------------------------------- budgets
 
 

@@ -14,6 +14,7 @@ import contextlib, pathlib, shutil, sys, warnings, torch
 from torch import nn
 import peira
 from peira.core.errors import LearningError
+from peira.neural import LangevinRegressor
 from peira.training import (
     InMemory, Player, Stream, Training, checkpointing, join_processes, minimise, share, train, updates_of,
     watching_layers,
@@ -118,8 +119,25 @@ def spoilt(kind, rank):
     return said, {n: w.detach().clone() for n, w in whole.items()}, any("gradient/0.weight" in v for v in told)
 
 
+def chains(rank):
+    # The seventh loss of the chains in the second process is no number.
+    model = LangevinRegressor(hidden_layer_sizes=2, n_chains=1, n_samples=2, updates=20, random_state=0)
+    finite, calls = model.loss, []
+
+    def loss(*batch):
+        calls.append(0)
+        return finite(*batch) * (torch.nan if rank == 1 and len(calls) == 7 else 1)
+
+    model.loss = loss
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        model.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+    return "".join(str(w.message) for w in heard)
+
+
 with join_processes("gloo") as (rank, size):
     if size == 2:
+        pathlib.Path(sys.argv[2], f"chains-{rank}.txt").write_text(chains(rank))
         kinds = ("copied", "players", "sharded", "searched", "unseen", "first")
         torch.save({kind: spoilt(kind, rank) for kind in kinds}, sys.argv[2] + f"/spoilt-{rank}.pt")
     weights = {kind: learned(kind, size) for kind in sys.argv[3:]}
@@ -186,3 +204,8 @@ def test_what_is_no_number_in_one_process_ends_all_with_its_cause(weights, folde
         assert ("Kept are the weights of 6 updates before" in said) == (kind != "first")
     assert all(torch.equal(w, same[name]) and torch.isfinite(w).all() for name, w in kept.items())
     assert told == (kind != "first")
+
+
+def test_chains_whose_loss_is_no_number_in_one_process_end_in_all(weights, folder):
+    said = [(folder / f"chains-{rank}.txt").read_text() for rank in (0, 1)]
+    assert said[0] == said[1] and "update 7 in process 2 of 2 is no number" in said[0]

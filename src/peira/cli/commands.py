@@ -87,7 +87,10 @@ def predict(
         columns = {what: names.tolist(), **columns}
     if proba:
         if not hasattr(fitted, "predict_proba"):
-            raise DataError(f"{type(fitted).__name__} predicts no labels: there are no probabilities to give")
+            raise DataError(
+                f"the model of {model} predicts no labels, and only they have probabilities: leave --proba out"
+                + ("; --interval 0.9 gives the range of each number" if hasattr(fitted, "interval") else "")
+            )
         probs = fitted.predict_proba(table)
         columns |= {f"p({label})": probs[:, c].tolist() for c, label in enumerate(fitted.classes_.tolist())}
     if level is not None:
@@ -95,7 +98,7 @@ def predict(
             raise DataError("forecasts come with their intervals of 90 % as they are: leave --interval out")
         if not hasattr(fitted, "interval"):
             raise DataError(
-                f"{type(fitted).__name__} predicts no numbers, and only they have an interval"
+                f"the model of {model} predicts no numbers, and only they have an interval"
                 + (": ask for --proba" if hasattr(fitted, "predict_proba") else "")
             )
         columns["low"], columns["high"] = (end.tolist() for end in fitted.interval(table, level))

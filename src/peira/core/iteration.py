@@ -24,7 +24,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from sklearn.exceptions import ConvergenceWarning
@@ -70,6 +70,7 @@ class _Watch:
     deadline: float = math.inf
     interrupts: tuple[threading.Event, ...] = ()
     decide: Callable[[str | None], str | None] | None = None
+    late: list[BaseException] = field(default_factory=list)  # raised by listeners where Python would swallow it
 
     def reason_to_stop(self) -> str | None:
         reason = "out of time" if time.monotonic() >= self.deadline else None
@@ -98,7 +99,7 @@ def observing(*listeners: Listener) -> Iterator[None]:
     ----------
     *listeners : callable
         Called with each `Event`, in order, in the thread of the fit. What a listener raises
-        ends the fit.
+        ends the fit; of the last step of a loop that ended by itself, it is raised on leaving `observing`.
 
     Examples
     --------
@@ -111,11 +112,14 @@ def observing(*listeners: Listener) -> Iterator[None]:
     ['start', 'step', 'step', 'end']
     """
     now = _watch.get()
-    token = _watch.set(replace(now, listeners=(*now.listeners, *listeners)))
+    late: list[BaseException] = []
+    token = _watch.set(replace(now, listeners=(*now.listeners, *listeners), late=late))
     try:
         yield
     finally:
         _watch.reset(token)
+    if late:
+        raise late[0]
 
 
 @contextmanager
@@ -346,9 +350,14 @@ def iterate(
         if watched:
             if _watch.get().path == path:
                 _watch.set(watch)
-            if untold:
-                watch.tell("step", path, step.index, total, step._latest, began)
-            watch.tell("end", path, step.index, total, {"stopped": reason}, began)
+            try:
+                if untold:
+                    watch.tell("step", path, step.index, total, step._latest, began)
+                watch.tell("end", path, step.index, total, {"stopped": reason}, began)
+            except BaseException as error:
+                if not untold:
+                    raise
+                watch.late.append(error)  # the loop was left, and Python swallows what a generator raises as it closes
     if reason == "max_iter" and step._asked is not None:
         warn_not_converged(owner, name, total, *step._asked)
 

@@ -99,7 +99,7 @@ def offer(chapter: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
             raise AttributeError(f"module {chapter!r} has no attribute {name!r}")
         offered = found()
         if name not in offered:
-            raise AttributeError(f"module {chapter!r} has no method {name!r}; {closest(name, offered)}")
+            raise AttributeError(f"module {chapter!r} has no method {name!r}; {closest(name, names())}")
         return offered[name]
 
     return __getattr__, names

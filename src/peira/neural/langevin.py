@@ -45,6 +45,7 @@ from peira.core.params import choice, log
 from peira.core.seeds import derive, private_chance
 from peira.training import InMemory, Player, Training, train
 from peira.training.player import NotFiniteError
+from peira.training.processes import first_where
 
 from .noisy_target import NoisyTarget
 from .stacked_perceptron import StackedPerceptron, answer
@@ -180,8 +181,9 @@ class Langevin(UncertainPerceptron):
             player = players["chains"]
             loss = self.loss(*batch)
             if not player.rehearses:
-                if not math.isfinite(loss.item()):
-                    raise NotFiniteError
+                process = first_where(not math.isfinite(loss.item()))  # the others would wait for this one for ever
+                if process is not None:
+                    raise NotFiniteError(process)
                 slopes = torch.autograd.grad(loss, player.weights)
                 player.net.move(slopes, self.step_size, N, self.preconditioned)
                 done = int(player.net.done)
